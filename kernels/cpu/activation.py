@@ -1,0 +1,42 @@
+"""ReLU in one pass over memory, divided among the threads. Contracts: `reference/activation.py`."""
+
+import numpy as np
+
+from .. import checks
+from ..reference import activation as reference
+from ..threads import run_parts
+from .compile import compiled
+from .rows import flat_view, like
+
+__all__ = ["relu", "relu_backward"]
+
+
+@compiled
+def _mask(grad_output, output, out):
+    for i in range(output.size):
+        out[i] = 0 if output[i] <= 0 else grad_output[i]
+
+
+def relu(x):
+    """See `reference.relu`."""
+    checks.floating("relu", x=x)
+    flat = flat_view(x)
+    if flat is None or x.size == 0:
+        return reference.relu(x)
+    out, flat_out = like(x)
+    run_parts(lambda i, j: np.maximum(flat[i:j], 0, out=flat_out[i:j]), flat.size)
+    return out
+
+
+def relu_backward(grad_output, output):
+    """See `reference.relu_backward`."""
+    flat = flat_view(output)
+    if flat is None or output.size == 0 or grad_output.dtype != output.dtype or grad_output.shape != output.shape:
+        return reference.relu_backward(grad_output, output)
+    checks.floating("relu_backward", grad_output=grad_output, output=output)
+    out, flat_out = like(output)
+    if grad_output.strides != output.strides:
+        grad_output, _ = like(output, grad_output)
+    flat_grad = flat_view(grad_output)
+    run_parts(lambda i, j: _mask(flat_grad[i:j], flat[i:j], flat_out[i:j]), flat.size)
+    return out

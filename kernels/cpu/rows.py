@@ -1,0 +1,45 @@
+"""Images as matrices with one row for each pixel: what the fast kernels work on."""
+
+import math
+
+import numpy as np
+
+
+def as_rows(x):
+    """(N, C, ...) as a C-contiguous matrix (pixels, C); a view if `x` is channels-last in memory, else a copy."""
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1)).reshape(math.prod(x.shape[:1] + x.shape[2:]), x.shape[1])
+
+
+def from_rows(rows, shape):
+    """View the matrix (pixels, C) as the logical (N, C, ...) of the given shape."""
+    n, c, *positions = shape
+    return np.moveaxis(rows.reshape(n, *positions, c), -1, 1)
+
+
+def as_pixels(x):
+    """(N, C, H, W) as a C-contiguous (N, H, W, C); a view if `x` is channels-last in memory, else a copy."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+def _order(x):
+    """Axes of `x` in the order in which they lie in memory, if `x` fills its memory without gaps; else None."""
+    if x.flags.c_contiguous:
+        return tuple(range(x.ndim))
+    order = (0, *range(2, x.ndim), 1)  # channels last
+    return order if x.ndim > 2 and x.transpose(order).flags.c_contiguous else None
+
+
+def flat_view(x):
+    """The elements of `x` in memory order as a view of one dimension; None if they do not lie without gaps."""
+    order = _order(x)
+    return None if order is None else x.transpose(order).reshape(-1)
+
+
+def like(x, values=None):
+    """A new array with the shape and the memory order of `x`, holding `values` if given; and its flat view."""
+    order = _order(x)
+    memory = np.empty([x.shape[axis] for axis in order], x.dtype)
+    array = memory.transpose(np.argsort(order))
+    if values is not None:
+        array[...] = values
+    return array, memory.reshape(-1)

@@ -1,0 +1,250 @@
+"""Reverse-mode differentiation: remember what was done, then walk it backwards.
+
+Every differentiable operation is a `Function`: one object per call, which is also the node of the graph. A node
+points to the nodes that made its inputs (never to the tensors, so that an array lives only as long as somebody
+needs it) and keeps exactly the arrays its backward pass will read.
+
+Reference: Baydin et al., "Automatic differentiation in machine learning: a survey" (2018), section 3.2.
+"""
+
+import weakref
+from contextlib import ContextDecorator
+from contextvars import ContextVar
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+
+from . import tensor
+
+_modes = ContextVar("modes", default=(True,))  # innermost last; every thread starts with the default
+
+
+def is_grad_enabled():
+    """Whether operations are recorded at this point of the program (per thread, on by default)."""
+    return _modes.get()[-1]
+
+
+class _GradMode(ContextDecorator):
+    """Context manager and decorator that sets whether operations are recorded."""
+
+    recording: bool
+
+    def __enter__(self):
+        _modes.set((*_modes.get(), self.recording))
+        return self
+
+    def __exit__(self, *exception):
+        _modes.set(_modes.get()[:-1])
+
+
+class no_grad(_GradMode):  # noqa: N801 - torch's name
+    """Inside `with no_grad():` nothing is recorded: results have `requires_grad=False`."""
+
+    recording = False
+
+
+class enable_grad(_GradMode):  # noqa: N801 - torch's name
+    """Inside `with enable_grad():` operations are recorded, even within `no_grad`."""
+
+    recording = True
+
+
+class Edge(NamedTuple):
+    """From a node to the origin of one of its inputs: a node, or a leaf tensor; None if it needs no gradient."""
+
+    origin: object
+    shape: tuple
+    dtype: np.dtype
+
+
+class Function:
+    """A differentiable operation.
+
+    A subclass writes two methods, on arrays:
+
+    - `forward(self, *arrays, **options)` returns the output array and calls `self.save(name=array, ...)` for
+      each array that backward will read (`None` is passed where an optional input is absent);
+    - `backward(self, grad_output)` returns one gradient array per input of `apply`, in order (a bare array if
+      there is only one). It may return None where `self.needs_input_grad[i]` is False.
+
+    `Subclass.apply(*tensors, **options)` runs it and records the call. Overflow and invalid values give infinity
+    and NaN without a warning, as in PyTorch. Only floating outputs are differentiable.
+
+        class Square(Function):
+            def forward(self, x):
+                self.save(x=x)
+                return x * x
+
+            def backward(self, grad_output):
+                return 2 * self.saved.x * grad_output
+    """
+
+    def __init__(self):
+        self.saved = SimpleNamespace()
+        self._hooks = {}
+        self.needs_input_grad = ()
+        self.edges = ()
+        self._watched = []
+        self._retained = None
+
+    @property
+    def name(self):
+        return type(self).__name__
+
+    def save(self, **arrays):
+        """Keep arrays for backward as `self.saved.NAME`."""
+        vars(self.saved).update(arrays)
+
+    @classmethod
+    def apply(cls, *inputs, **options):
+        """Run forward on tensors (or None) and return the result as a tensor, recorded if any input needs it."""
+        node = cls()
+        for position, t in enumerate(inputs):
+            if not (t is None or isinstance(t, tensor.Tensor)):
+                raise TypeError(f"{node.name}: input {position} must be a Tensor, got {type(t).__name__}")
+        recording = is_grad_enabled()
+        node.needs_input_grad = tuple(recording and t is not None and t.requires_grad for t in inputs)
+        with np.errstate(all="ignore"):
+            array = node.forward(*(None if t is None else t._array for t in inputs), **options)
+        counter = next((t._counter for t in inputs if t is not None and _share_memory(array, t._array)), None)
+        output = tensor.Tensor._wrap(array, counter)
+        if any(node.needs_input_grad) and output.is_floating_point():
+            node._record(inputs, output)
+        return output
+
+    def _record(self, inputs, output):
+        self.edges = tuple(
+            Edge(t if t.grad_fn is None else t.grad_fn, t.shape, t.dtype) if needed else None
+            for t, needed in zip(inputs, self.needs_input_grad, strict=True)
+        )
+        saved = [array for array in vars(self.saved).values() if hasattr(array, "base")]
+        for position, t in enumerate((*inputs, output)):
+            if t is not None and any(_share_memory(array, t._array) for array in saved):
+                which = "its output" if t is output else f"its input {position}"
+                self._watched.append((t._counter, t._version, which))
+        output.grad_fn = self
+        output.requires_grad = True
+
+    def run_backward(self, grad_output):
+        """Gradients of the inputs, checked; called once per node by `backward`."""
+        if self.saved is None:
+            raise RuntimeError(
+                f"backward: the graph through {self.name} was already walked and its saved arrays are freed; "
+                "call backward(retain_graph=True) the first time to walk it again"
+            )
+        for counter, version, which in self._watched:
+            if counter.value != version:
+                raise RuntimeError(
+                    f"backward: {self.name} needs {which} as it was in the forward pass, but it was modified in "
+                    f"place since (version {version}, now {counter.value})"
+                )
+        grads = self.backward(grad_output)
+        grads = tuple(grads) if isinstance(grads, (tuple, list)) else (grads,)
+        if len(grads) != len(self.edges):
+            raise RuntimeError(
+                f"{self.name}.backward: expected {len(self.edges)} gradients, one for each input, got {len(grads)}"
+            )
+        for position, (edge, grad) in enumerate(zip(self.edges, grads, strict=True)):
+            shape = getattr(grad, "shape", None)
+            if edge is not None and shape != edge.shape:
+                got = f"{type(grad).__name__} without a shape" if shape is None else f"shape {shape}"
+                raise RuntimeError(
+                    f"{self.name}.backward: the gradient of input {position} must have shape {edge.shape}, got {got}"
+                )
+        return grads
+
+    def release(self):
+        """Free the saved arrays and the way to earlier nodes."""
+        self.saved = None
+        self.edges = ()
+        self._watched = []
+
+    def retain_grad_of(self, output):
+        """Store the gradient that arrives here as `output.grad` too."""
+        self._retained = weakref.ref(output)
+
+    def retained_output(self):
+        return None if self._retained is None else self._retained()
+
+
+def _share_memory(a, b):
+    """Whether two arrays may overlap in memory; arrays that own their memory do so only if they are one."""
+    return a is b or ((a.base is not None or b.base is not None) and np.may_share_memory(a, b))
+
+
+def _count_consumers(root):
+    """How many edges lead to each node and leaf that `root` depends on. Iterative, each node visited once."""
+    consumers = {root: 0}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        for edge in getattr(node, "edges", ()):
+            if edge is None:
+                continue
+            if edge.origin not in consumers:
+                consumers[edge.origin] = 0
+                stack.append(edge.origin)
+            consumers[edge.origin] += 1
+    return consumers
+
+
+def _run_hooks(hooks, grad):
+    for hook in list(hooks.values()):
+        # Read-only, because other branches of the graph may hold the same array.
+        replacement = hook(tensor.Tensor._wrap(tensor.Tensor._wrap(grad).numpy()))
+        if replacement is not None:
+            replacement = tensor.as_tensor(replacement)._array
+            if replacement.shape != grad.shape:
+                raise RuntimeError(
+                    f"gradient hook: the replacement must have shape {grad.shape}, got {replacement.shape}"
+                )
+            grad = replacement.astype(grad.dtype, copy=False)
+    return grad
+
+
+def backward(root, gradient, retain_graph=False):
+    """Add the gradients of `root`, weighted by the array `gradient`, to `.grad` of every leaf it depends on.
+
+    A node runs when the gradients of all its consumers have arrived, so it runs once however many paths lead to
+    it. Its saved arrays are freed right after, unless `retain_graph`. Nothing is recorded meanwhile.
+    """
+    with no_grad(), np.errstate(all="ignore"):
+        _walk(root, gradient, retain_graph)
+
+
+def _walk(root, gradient, retain_graph):
+    start = root if root.grad_fn is None else root.grad_fn
+    waiting = _count_consumers(start)
+    grads = {start: gradient}
+    owned = set()  # entries of `grads` whose array was made here, so that adding in place is safe
+    ready = [start]
+    while ready:
+        node = ready.pop()
+        grad = _run_hooks(node._hooks, grads.pop(node))
+        if not isinstance(node, Function):
+            node._accumulate_grad(grad)
+            continue
+        retained = node.retained_output()
+        if retained is not None:
+            retained._accumulate_grad(grad)
+        edges, input_grads = node.edges, node.run_backward(grad)
+        if not retain_graph:
+            node.release()
+        del grad
+        for edge, input_grad in zip(edges, input_grads, strict=True):
+            if edge is None:
+                continue
+            origin = edge.origin
+            input_grad = input_grad.astype(edge.dtype, copy=False)
+            if origin not in grads:
+                grads[origin] = input_grad
+            elif origin in owned:
+                grads[origin] += input_grad
+            else:
+                grads[origin] = grads[origin] + input_grad
+                owned.add(origin)
+            waiting[origin] -= 1
+            if waiting[origin] == 0:
+                ready.append(origin)
+        del input_grads, input_grad  # so that only `grads` keeps them alive while the next node runs

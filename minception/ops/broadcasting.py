@@ -1,0 +1,47 @@
+"""Operands of elementwise operations: promoted to one dtype, broadcast, and the sum that undoes broadcasting."""
+
+import numpy as np
+
+from ..autograd import Function
+from ..promotion import check_dtype, result_dtype
+from ..tensor import Tensor
+
+
+def total(x, axes=None, keepdims=False):
+    """Sum of an array over axes. float32 accumulates in float64: NumPy adds float32 naively along outer axes."""
+    if x.dtype != np.float32:
+        return x.sum(axis=axes, keepdims=keepdims)
+    return x.sum(axis=axes, keepdims=keepdims, dtype=np.float64).astype(np.float32)
+
+
+def unbroadcast(grad, shape):
+    """Sum `grad` over the axes along which an operand of `shape` was repeated: the adjoint of broadcasting."""
+    if grad.shape == shape:
+        return grad
+    leading = grad.ndim - len(shape)
+    repeated = tuple(range(leading)) + tuple(
+        leading + axis for axis, size in enumerate(shape) if size == 1 and grad.shape[leading + axis] != 1
+    )
+    return total(grad, repeated, keepdims=True).reshape(shape)
+
+
+def promoted(*operands):
+    """Tensors of one dtype, PyTorch's result type, from tensors, arrays and Python numbers."""
+    raw = [operand._array if isinstance(operand, Tensor) else operand for operand in operands]
+    dtype = result_dtype(*raw)
+    return [cast(operand, dtype) if isinstance(operand, Tensor) else Tensor(operand, dtype) for operand in operands]
+
+
+class Cast(Function):
+    """Change of dtype; the gradient is cast back."""
+
+    def forward(self, x, dtype):
+        return x.astype(dtype)
+
+    def backward(self, grad_output):
+        return grad_output
+
+
+def cast(x, dtype):
+    """`x` in another dtype; `x` itself if it has it already. From floating to integer nothing is recorded."""
+    return x if x.dtype == dtype else Cast.apply(x, dtype=check_dtype("cast", dtype))

@@ -1,0 +1,70 @@
+"""Convolutions."""
+
+from .. import kernels
+from ..autograd import Function
+
+
+class Conv2d(Function):
+    """Y[n, o, y, x] = bias[o] + sum over i, kh, kw of W[o, i, kh, kw] X[n, i, y * stride + kh, x * stride + kw]"""
+
+    def forward(self, x, weight, bias, **geometry):
+        self.shapes = x.shape, weight.shape
+        self.save(x=x if self.needs_input_grad[1] else None, weight=weight if self.needs_input_grad[0] else None)
+        self.geometry = geometry
+        return kernels.conv2d(x, weight, bias, **geometry)
+
+    def backward(self, grad_output):
+        x, weight = self.saved.x, self.saved.weight
+        grad_x = grad_weight = grad_bias = None
+        if self.needs_input_grad[0]:
+            grad_x = kernels.conv2d_backward_input(grad_output, weight, self.shapes[0], **self.geometry)
+        if self.needs_input_grad[1]:
+            grad_weight = kernels.conv2d_backward_weight(grad_output, x, self.shapes[1], **self.geometry)
+        if self.needs_input_grad[2]:
+            grad_bias = kernels.conv2d_backward_bias(grad_output)
+        return grad_x, grad_weight, grad_bias
+
+
+class DepthwiseConv2d(Function):
+    """Each channel convolved with its own filters: a convolution with as many groups as channels."""
+
+    def forward(self, x, weight, bias, **geometry):
+        self.shapes = x.shape, weight.shape
+        self.save(x=x if self.needs_input_grad[1] else None, weight=weight if self.needs_input_grad[0] else None)
+        self.geometry = geometry
+        return kernels.depthwise_conv2d(x, weight, bias, **geometry)
+
+    def backward(self, grad_output):
+        x, weight = self.saved.x, self.saved.weight
+        grad_x = grad_weight = grad_bias = None
+        if self.needs_input_grad[0]:
+            grad_x = kernels.depthwise_conv2d_backward_input(grad_output, weight, self.shapes[0], **self.geometry)
+        if self.needs_input_grad[1]:
+            grad_weight = kernels.depthwise_conv2d_backward_weight(grad_output, x, self.shapes[1], **self.geometry)
+        if self.needs_input_grad[2]:
+            grad_bias = kernels.conv2d_backward_bias(grad_output)
+        return grad_x, grad_weight, grad_bias
+
+
+def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Convolution of images (N, C, H, W) with filters (O, C / groups, KH, KW): (N, O, OH, OW).
+
+    Arguments and errors: see `minception.kernels.reference.conv2d`. With one group for each of several channels
+    it runs as a depthwise convolution.
+    """
+    geometry = {"stride": stride, "padding": padding, "dilation": dilation}
+    if groups > 1 and input.ndim == 4 and weight.ndim == 4 and groups == input.shape[1] and weight.shape[1] == 1:
+        return DepthwiseConv2d.apply(input, weight, bias, **geometry)
+    return Conv2d.apply(input, weight, bias, **geometry, groups=groups)
+
+
+def depthwise_conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1):
+    """Convolution of each channel of (N, C, H, W) with its own M filters (C * M, 1, KH, KW): (N, C * M, OH, OW)."""
+    return DepthwiseConv2d.apply(input, weight, bias, stride=stride, padding=padding, dilation=dilation)
+
+
+def separable_conv2d(input, depthwise_weight, pointwise_weight, bias=None, stride=1, padding=0, dilation=1):
+    """Depthwise convolution, then a 1x1 convolution that mixes the channels (Chollet 2017, section 2)."""
+    return conv2d(
+        depthwise_conv2d(input, depthwise_weight, None, stride, padding, dilation), pointwise_weight, bias
+    )

@@ -1,0 +1,190 @@
+"""Elementwise functions of one tensor, and the choice between two."""
+
+import numpy as np
+
+from ..autograd import Function, no_grad
+from ..promotion import DEFAULT_FLOAT, result_dtype
+from ..tensor import Tensor, as_tensor
+from .broadcasting import cast, promoted, unbroadcast
+
+
+class Exp(Function):
+    """y = exp(x);  dx = dy * y"""
+
+    def forward(self, x):
+        y = np.exp(x)
+        self.save(y=y)
+        return y
+
+    def backward(self, grad_output):
+        return grad_output * self.saved.y
+
+
+class Log(Function):
+    """y = log(x);  dx = dy / x"""
+
+    def forward(self, x):
+        self.save(x=x)
+        return np.log(x)
+
+    def backward(self, grad_output):
+        return grad_output / self.saved.x
+
+
+class Sqrt(Function):
+    """y = sqrt(x);  dx = dy / (2 y)"""
+
+    def forward(self, x):
+        y = np.sqrt(x)
+        self.save(y=y)
+        return y
+
+    def backward(self, grad_output):
+        return grad_output / (2 * self.saved.y)
+
+
+class Abs(Function):
+    """y = |x|;  dx = dy * sign(x)"""
+
+    def forward(self, x):
+        self.save(x=x)
+        return np.abs(x)
+
+    def backward(self, grad_output):
+        return grad_output * np.sign(self.saved.x)
+
+
+class Tanh(Function):
+    """y = tanh(x);  dx = dy * (1 - y**2)"""
+
+    def forward(self, x):
+        y = np.tanh(x)
+        self.save(y=y)
+        return y
+
+    def backward(self, grad_output):
+        return grad_output * (1 - self.saved.y**2)
+
+
+class Sigmoid(Function):
+    """y = 1 / (1 + exp(-x));  dx = dy * y * (1 - y)"""
+
+    def forward(self, x):
+        decay = np.exp(-np.abs(x))  # never overflows
+        y = np.where(x >= 0, 1, decay) / (1 + decay)
+        self.save(y=y)
+        return y
+
+    def backward(self, grad_output):
+        y = self.saved.y
+        return grad_output * (y * (1 - y))
+
+
+class Clip(Function):
+    """y = min(max(x, low), high);  dx = dy where low <= x <= high"""
+
+    def forward(self, x, low, high):
+        self.save(x=x)
+        self.low, self.high = low, high
+        return np.clip(x, low, high)
+
+    def backward(self, grad_output):
+        x = self.saved.x
+        inside = np.ones(x.shape, bool)
+        if self.low is not None:
+            inside &= x >= self.low
+        if self.high is not None:
+            inside &= x <= self.high
+        return np.where(inside, grad_output, np.zeros_like(grad_output))
+
+
+class Extremum(Function):
+    """Elementwise maximum or minimum of two tensors; where they are equal, each gets half the gradient."""
+
+    def forward(self, a, b, largest):
+        self.save(a=a, b=b)
+        self.largest = largest
+        return np.maximum(a, b) if largest else np.minimum(a, b)
+
+    def backward(self, grad_output):
+        a, b = self.saved.a, self.saved.b
+        shared = np.where(a == b, grad_output / 2, grad_output)
+        a_loses, b_loses = (a < b, a > b) if self.largest else (a > b, a < b)
+        zero = np.zeros_like(grad_output)
+        return (
+            unbroadcast(np.where(a_loses, zero, shared), a.shape),
+            unbroadcast(np.where(b_loses, zero, shared), b.shape),
+        )
+
+
+class Where(Function):
+    """y = a where `condition`, else b"""
+
+    def forward(self, a, b, condition):
+        self.save(condition=condition)
+        self.shapes = a.shape, b.shape
+        return np.where(condition, a, b)
+
+    def backward(self, grad_output):
+        condition, zero = self.saved.condition, np.zeros_like(grad_output)
+        return (
+            unbroadcast(np.where(condition, grad_output, zero), self.shapes[0]),
+            unbroadcast(np.where(condition, zero, grad_output), self.shapes[1]),
+        )
+
+
+def _elementwise(function, text):
+    def operation(x):
+        x = as_tensor(x)
+        return function.apply(x if x.is_floating_point() else cast(x, DEFAULT_FLOAT))
+
+    operation.__doc__ = f"{text}, elementwise; integers become float32."
+    operation.__name__ = operation.__qualname__ = function.__name__.lower()
+    return operation
+
+
+exp = _elementwise(Exp, "e ** x")
+log = _elementwise(Log, "Natural logarithm")
+sqrt = _elementwise(Sqrt, "Square root")
+tanh = _elementwise(Tanh, "Hyperbolic tangent")
+sigmoid = _elementwise(Sigmoid, "1 / (1 + e ** -x)")
+
+
+def absolute(x):
+    """|x|, elementwise."""
+    return Abs.apply(as_tensor(x))
+
+
+def clip(x, min=None, max=None):
+    """x limited to [min, max], numbers or None; where min > max, max. An integer tensor with float bounds: float32."""
+    if min is None and max is None:
+        raise ValueError("clip: at least one of min and max must be given")
+    x = as_tensor(x)
+    low, high = (None if bound is None else np.asarray(bound).item() for bound in (min, max))
+    dtype = result_dtype(x._array, *(bound for bound in (low, high) if bound is not None))
+    return Clip.apply(cast(x, dtype), low=low, high=high)
+
+
+def maximum(a, b):
+    """The larger of two tensors, elementwise with broadcasting."""
+    return Extremum.apply(*promoted(a, b), largest=True)
+
+
+def minimum(a, b):
+    """The smaller of two tensors, elementwise with broadcasting."""
+    return Extremum.apply(*promoted(a, b), largest=False)
+
+
+def where(condition, a, b):
+    """`a` where `condition` (bool) is true, else `b`, with broadcasting."""
+    condition = np.array(condition)  # a copy, kept for backward
+    if condition.dtype != np.bool_:
+        raise TypeError(f"where: condition must be bool, got {condition.dtype}")
+    return Where.apply(*promoted(a, b), condition=condition)
+
+
+def compare(a, b, comparison):
+    """Bool tensor of an elementwise comparison after promotion; never recorded."""
+    with no_grad():
+        a, b = promoted(a, b)
+    return Tensor._wrap(comparison(a._array, b._array))

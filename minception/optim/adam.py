@@ -1,0 +1,61 @@
+"""Adam."""
+
+from .. import kernels
+from .optimizer import Optimizer
+
+
+class Adam(Optimizer):
+    """Adam: steps along the running mean of the gradient, divided by the root of the running mean of its square.
+
+    betas: decay of the two running averages; eps: added to the root, outside it; weight_decay: an L2 penalty (for
+    decoupled weight decay see `AdamW`); amsgrad: divide by the largest average so far; maximize: ascend instead. Other
+    arguments and errors: see `Optimizer`. Formulas and source: see `minception.kernels.reference.adam_update`.
+    """
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0,
+        amsgrad=False,
+        *,
+        maximize=False,
+    ):
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check_options(self, options):
+        super().check_options(options)
+        self.require("epsilon value", options["eps"], options["eps"] >= 0)
+        for i, beta in enumerate(options["betas"]):
+            self.require(f"beta parameter at index {i}", beta, 0 <= beta < 1)
+
+    def update(self, parameter, grad, state, group):
+        self._update_with(kernels.adam_update, parameter, grad, state, group)
+
+    def _update_with(self, kernel, parameter, grad, state, group):
+        state["step"] = state.get("step", 0) + 1
+        beta1, beta2 = group["betas"]
+        kernel(
+            parameter,
+            grad,
+            self.buffer(state, "exp_avg", parameter),
+            self.buffer(state, "exp_avg_sq", parameter),
+            self.buffer(state, "max_exp_avg_sq", parameter) if group["amsgrad"] else None,
+            step=state["step"],
+            lr=group["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            eps=group["eps"],
+            weight_decay=group["weight_decay"],
+            maximize=group["maximize"],
+        )

@@ -1,0 +1,64 @@
+"""Gradient clipping: between `backward()` and `step()`."""
+
+import math
+
+import numpy as np
+
+from ..kernels.arrays import array_module
+from ..tensor import Tensor
+
+
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+    """Scale all gradients, in place, by one factor so that their joint norm is at most `max_norm`.
+
+    The norm is that of all gradients laid end to end; gradients are multiplied by min(1, max_norm / (norm +
+    1e-6)), so a direction is kept (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent
+    neural networks", arXiv:1211.5063, Algorithm 1, with PyTorch's guard against division by zero).
+
+    parameters: tensors, or one tensor; those without gradient are ignored. norm_type: the p of the p-norm;
+    `math.inf` or "inf" for the largest magnitude. Returns the norm before clipping, as a float; it is
+    computed in float64. Without gradients it is 0.
+
+    ValueError: max_norm is negative. RuntimeError: with `error_if_nonfinite`, an infinite or NaN norm; gradients are
+    unchanged then. Without it, an infinite norm makes finite gradients 0, and a NaN norm makes all NaN.
+    """
+    max_norm, norm_type = float(max_norm), float(norm_type)
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm_: max_norm must not be negative, got {max_norm}")
+    grads = _gradients(parameters)
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = [_norm(grad._array, norm_type) for grad in grads if grad._array.size]
+        total_norm = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
+        if error_if_nonfinite and not math.isfinite(total_norm):
+            raise RuntimeError(
+                f"clip_grad_norm_: the total norm of order {norm_type} of the gradients is {total_norm}, so they "
+                "cannot be clipped; error_if_nonfinite=False would scale them by it all the same"
+            )
+        factor = max_norm / (total_norm + 1e-6)
+        if not factor >= 1:
+            for grad in grads:
+                grad._array[...] *= factor
+                grad._bump_version()
+    return total_norm
+
+
+def clip_grad_value_(parameters, clip_value):
+    """Limit every element of every gradient, in place, to the interval [-clip_value, clip_value]. NaN stays NaN.
+
+    parameters: tensors, or one tensor; those without gradient are ignored. ValueError: clip_value is negative.
+    """
+    clip_value = float(clip_value)
+    if not clip_value >= 0:
+        raise ValueError(f"clip_grad_value_: clip_value must not be negative, got {clip_value}")
+    for grad in _gradients(parameters):
+        array_module(grad._array).clip(grad._array, -clip_value, clip_value, out=grad._array)
+        grad._bump_version()
+
+
+def _gradients(parameters):
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [p.grad for p in parameters if p.grad is not None]
+
+
+def _norm(array, norm_type):
+    return float(array_module(array).linalg.norm(array.astype(np.float64).reshape(-1), norm_type))

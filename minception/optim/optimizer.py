@@ -1,0 +1,197 @@
+"""The optimizer base: parameters in groups with options, and state per parameter."""
+
+import copy
+from collections import defaultdict
+
+import numpy as np
+
+from ..autograd import enable_grad
+from ..kernels.arrays import array_module
+from ..tensor import Tensor
+
+
+class Optimizer:
+    """Base of all optimizers, with PyTorch's interface.
+
+    params: tensors, or dicts of one group each, `{"params": [tensors], "lr": 0.01, ...}`, whose options take
+    precedence over the constructor's. defaults: the constructor's options as a dict.
+
+    `param_groups` is the list of these dicts, complete with defaults, and may be edited at any time:
+    schedulers write `group["lr"]`. `state[parameter]` is a dict of arrays and numbers, made at the first step
+    of that parameter.
+
+    A subclass writes `update`, which changes one parameter, and extends `check_options`.
+
+    TypeError: params is one tensor, or a set, or contains something else than tensors. ValueError: no parameters, the
+    same parameter twice, a tensor that was computed from others, an option out of range.
+    """
+
+    def __init__(self, params, defaults):
+        if isinstance(params, Tensor):
+            raise TypeError(
+                f"{type(self).__name__}: params must be an iterable of tensors or dicts, got one tensor; "
+                "put it in a list"
+            )
+        self.defaults = defaults
+        self.param_groups = []
+        self.state = defaultdict(dict)
+        self.step_was_called = False  # schedulers warn where they are stepped before the optimizer
+
+        groups = self._as_list(params)
+        if not groups:
+            raise ValueError(f"{type(self).__name__}: optimizer got an empty parameter list")
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    def update(self, parameter, grad, state, group):
+        """Change the array `parameter` in place, given its gradient, its `state` dict and the options of its group."""
+        raise NotImplementedError
+
+    def check_options(self, options):
+        """Raise ValueError for an option out of range."""
+        self.require("learning rate", options["lr"], options["lr"] >= 0)
+        self.require("weight_decay value", options["weight_decay"], options["weight_decay"] >= 0)
+
+    def require(self, what, value, condition):
+        """Raise the ValueError for an option out of range unless `condition`; NaN never meets a condition."""
+        if not condition:
+            raise ValueError(f"{type(self).__name__}: Invalid {what}: {value}")
+
+    def add_param_group(self, group):
+        """Add a group `{"params": tensor or list of tensors, option: value, ...}`; missing options get the defaults.
+
+        Raises as the constructor does; if it raises, nothing was added.
+        """
+        name = type(self).__name__
+        if not isinstance(group, dict):
+            raise TypeError(f"{name}: a parameter group must be a dict, got {type(group).__name__}")
+        if "params" not in group:
+            raise ValueError(f'{name}: a parameter group needs the key "params", got {sorted(group)}')
+        params = group["params"]
+        params = [params] if isinstance(params, Tensor) else self._as_list(params)
+        known = {id(p) for g in self.param_groups for p in g["params"]}
+        for p in params:
+            if not isinstance(p, Tensor):
+                raise TypeError(f"{name}: optimizer can only optimize tensors, got {type(p).__name__}")
+            if not p.is_leaf:
+                raise ValueError(f"{name}: can't optimize a non-leaf tensor of shape {p.shape}, computed by another")
+            if id(p) in known:
+                raise ValueError(f"{name}: some parameters appear more than once, one of shape {p.shape}")
+            known.add(id(p))
+        group = {**self.defaults, **group, "params": params}
+        self.check_options(group)
+        self.param_groups.append(group)
+
+    def _as_list(self, params):
+        if isinstance(params, (set, frozenset)):
+            raise TypeError(
+                f"{type(self).__name__}: parameters must be ordered, and a set has a new order in every run; use a list"
+            )
+        return list(params)
+
+    def step(self, closure=None):
+        """Update every parameter that has a gradient.
+
+        closure: called first, if given, with recording on; it should compute the loss and its gradients. Returns what
+        the closure returned, else None.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self.step_was_called = True
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self.update(p._array, p.grad._array, self.state[p], group)
+                    p._bump_version()
+        return loss
+
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients; with `set_to_none=False`, fill them with zeros and keep their memory."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad._array[...] = 0
+                    p.grad._bump_version()
+
+    @staticmethod
+    def buffer(state, name, parameter):
+        """The array `state[name]`, shaped and laid out as the parameter; zeros when first asked for."""
+        if name not in state:
+            state[name] = array_module(parameter).zeros_like(parameter)
+        return state[name]
+
+    def state_dict(self):
+        """Everything needed to continue with identical bits, as independent copies.
+
+        Returns {"state": {index: {name: array or number}}, "param_groups": [options, with "params" a list of indices]};
+        indices count the parameters through all groups.
+        """
+        indices = {}
+        for group in self.param_groups:
+            for p in group["params"]:
+                indices[p] = len(indices)
+        groups = [
+            copy.deepcopy({k: v for k, v in group.items() if k != "params"})
+            | {"params": [indices[p] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        state = {indices[p]: copy.deepcopy(values) for p, values in self.state.items() if values}
+        return {"state": dict(sorted(state.items())), "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Take over options and state from `state_dict()` of an optimizer with as many parameters per group.
+
+        Arrays are copied and cast to their parameter's dtype. Construct schedulers first: constructing one overwrites
+        learning rates. ValueError: different groups, or state of another shape; then nothing was changed.
+        """
+        name = type(self).__name__
+        saved_groups, saved_state = state_dict["param_groups"], state_dict["state"]
+        sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved_groups))
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"{name}.load_state_dict: the optimizer has groups of {sizes} parameters, the saved state {saved_sizes}"
+            )
+        parameters = {
+            index: p
+            for group, saved in zip(self.param_groups, saved_groups, strict=True)
+            for index, p in zip(saved["params"], group["params"], strict=True)
+        }
+        state = defaultdict(dict)
+        for index, values in saved_state.items():
+            if int(index) not in parameters:
+                raise ValueError(f"{name}.load_state_dict: state of parameter {index}, which no group has")
+            p = parameters[int(index)]
+            state[p] = {key: self._load_value(p, key, v) for key, v in values.items() if v is not None}
+        groups = [
+            group | copy.deepcopy({k: v for k, v in saved.items() if k != "params"})
+            for group, saved in zip(self.param_groups, saved_groups, strict=True)
+        ]
+        for group in groups:
+            self.check_options(group)
+        self.param_groups, self.state = groups, state
+
+    def _load_value(self, p, key, value):
+        """A private copy of a state value: step counts become int, arrays match their parameter."""
+        if key == "step":
+            return int(value)
+        value = value._array if isinstance(value, Tensor) else np.asarray(value)
+        if value.shape != p.shape:
+            raise ValueError(
+                f"{type(self).__name__}.load_state_dict: {key} has shape {value.shape}, its parameter {p.shape}"
+            )
+        array = array_module(p._array).empty_like(p._array)
+        array[...] = value
+        return array
+
+    def __repr__(self):
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return "\n".join([*lines, ")"])

@@ -1,0 +1,72 @@
+"""Dtypes: what an array-like becomes, and what two operands promote to (PyTorch's rules).
+
+Categories are bool < integer < floating. A Python number or a 0-d tensor changes the result's dtype only if its
+category is higher than that of the tensors with dimensions; within a category the wider dtype wins. Source:
+PyTorch documentation, "Tensor Attributes: type promotion".
+"""
+
+import numpy as np
+
+DEFAULT_FLOAT = np.dtype(np.float32)
+DTYPES = tuple(
+    np.dtype(t)
+    for t in (np.bool_, np.uint8, np.int8, np.int16, np.int32, np.int64, np.float16, np.float32, np.float64)
+)
+
+
+def check_dtype(name, dtype):
+    """Return `dtype`, or raise TypeError unless tensors can have it."""
+    if dtype not in DTYPES:
+        raise TypeError(f"{name}: tensors cannot have dtype {dtype}; use one of {', '.join(map(str, DTYPES))}")
+    return dtype
+
+
+def as_array(data, dtype=None):
+    """The array of a tensor or array-like, copied only if the dtype must change; Python floats give float32."""
+    array = getattr(data, "_array", None)
+    if array is None:
+        array = data if hasattr(data, "strides") and hasattr(data, "dtype") else np.asarray(data)
+        if array.dtype.kind not in "buif":
+            raise TypeError(f"Tensor: cannot be made from {type(data).__name__} of dtype {array.dtype}")
+        if array.dtype == np.float64 and not hasattr(data, "dtype") and dtype is None:
+            dtype = _dtype_of_items(data)
+    if dtype is not None:
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype, copy=False)
+    check_dtype("Tensor", array.dtype)
+    return array
+
+
+def _dtype_of_items(data):
+    """float64 if nested lists hold a float64 array or scalar, else the default: they were Python floats."""
+    if isinstance(data, (list, tuple)):
+        return max((_dtype_of_items(item) for item in data), default=DEFAULT_FLOAT)
+    return np.dtype(np.float64) if getattr(data, "dtype", None) == np.float64 else DEFAULT_FLOAT
+
+
+def category(dtype):
+    """0 for bool, 1 for integers, 2 for floating dtypes."""
+    return {"b": 0, "u": 1, "i": 1, "f": 2}[dtype.kind]
+
+
+def result_dtype(*operands):
+    """Dtype of an arithmetic operation on arrays and Python numbers."""
+    ranks = ([], [], [])  # dtypes of arrays with dimensions, of 0-d arrays, of Python numbers
+    for operand in operands:
+        if hasattr(operand, "dtype"):
+            ranks[0 if operand.ndim else 1].append(check_dtype("operand", operand.dtype))
+        else:
+            kind = check_dtype("operand", np.asarray(operand).dtype)
+            ranks[2].append(DEFAULT_FLOAT if kind.kind == "f" else kind)
+    result = None
+    for dtypes in ranks:
+        if dtypes:
+            candidate = np.result_type(*_highestcategory(dtypes))
+            if result is None or category(candidate) > category(result):
+                result = candidate
+    return result
+
+
+def _highestcategory(dtypes):
+    top = max(map(category, dtypes))
+    return [dtype for dtype in dtypes if category(dtype) == top]
