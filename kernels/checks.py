@@ -4,6 +4,7 @@ Every function takes `name`, the kernel's name, so that the message says which c
 `TypeError`, wrong values (shapes, ranks, signs) raise `ValueError`.
 """
 
+import numbers
 import operator
 
 from .arrays import FLOAT_DTYPES
@@ -17,6 +18,21 @@ def integer(name, argument, value):
         return operator.index(value)
     except TypeError:
         raise TypeError(f"{name}: {argument} must be an integer, got {value!r}") from None
+
+
+def real(name, argument, value):
+    """Return a real number as a plain float (which leaves float32 arrays float32), or raise a TypeError."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}: {argument} must be a real number, got {value!r}")
+    return float(value)
+
+
+def axis(name, value, dimensions):
+    """Return the axis counted from the front; negative ones count from the end."""
+    value = integer(name, "axis", value)
+    if not -dimensions <= value < dimensions:
+        raise ValueError(f"{name}: axis {value} is out of range for an array with {dimensions} dimensions")
+    return value % dimensions
 
 
 def pair(name, argument, value, minimum):

@@ -44,12 +44,13 @@ def assert_close(actual, expected, terms=1, scale=None):
 def torch_grads(function, cotangent, *arrays):
     """Run `function` on torch copies of `arrays`; return (output, gradients) for the given cotangent.
 
-    `None` stands for an absent array. Gradients come in the order of the arrays, `None` where absent.
+    `None` stands for an absent array. Gradients come in the order of the arrays, `None` where absent. torch gets
+    row-major copies: torch 2.13 gives wrong float64 weight gradients for some small channels-last inputs.
     """
-    tensors = [None if a is None else torch.tensor(np.array(a), requires_grad=True) for a in arrays]
+    tensors = [None if a is None else torch.tensor(np.array(a, order="C"), requires_grad=True) for a in arrays]
     output = function(*tensors)
     present = [t for t in tensors if t is not None]
     if callable(cotangent):
         cotangent = cotangent(tuple(output.shape))
-    grads = iter(torch.autograd.grad(output, present, torch.tensor(np.array(cotangent)), allow_unused=True))
+    grads = iter(torch.autograd.grad(output, present, torch.tensor(np.array(cotangent, order="C")), allow_unused=True))
     return output.detach().numpy(), [None if t is None else next(grads).numpy() for t in tensors]

@@ -31,12 +31,15 @@ def relu(x):
 def relu_backward(grad_output, output):
     """See `reference.relu_backward`."""
     flat = flat_view(output)
-    if flat is None or output.size == 0 or grad_output.dtype != output.dtype or grad_output.shape != output.shape:
+    alike = grad_output.dtype == output.dtype and grad_output.shape == output.shape
+    if flat is None or output.ndim == 0 or output.size == 0 or not alike:
         return reference.relu_backward(grad_output, output)
     checks.floating("relu_backward", grad_output=grad_output, output=output)
     out, flat_out = like(output)
-    if grad_output.strides != output.strides:
-        grad_output, _ = like(output, grad_output)
-    flat_grad = flat_view(grad_output)
+    if grad_output.strides == output.strides:
+        flat_grad = flat_view(grad_output)
+    else:  # most often a slice of channels: bring it into the order of `output` first
+        run_parts(lambda i, j: np.copyto(out[i:j], grad_output[i:j]), len(out))
+        flat_grad = flat_out
     run_parts(lambda i, j: _mask(flat_grad[i:j], flat[i:j], flat_out[i:j]), flat.size)
     return out

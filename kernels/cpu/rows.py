@@ -35,11 +35,8 @@ def flat_view(x):
     return None if order is None else x.transpose(order).reshape(-1)
 
 
-def like(x, values=None):
-    """A new array with the shape and the memory order of `x`, holding `values` if given; and its flat view."""
+def like(x):
+    """A new array with the shape and the memory order of `x`, and its flat view."""
     order = _order(x)
     memory = np.empty([x.shape[axis] for axis in order], x.dtype)
-    array = memory.transpose(np.argsort(order))
-    if values is not None:
-        array[...] = values
-    return array, memory.reshape(-1)
+    return memory.transpose(np.argsort(order)), memory.reshape(-1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import checks
 from ..arrays import array_module
-from .arithmetic import keep_where, real
+from .arithmetic import keep_where
 
 __all__ = ["elu", "elu_backward", "relu", "relu_backward"]
 
@@ -38,20 +38,20 @@ def elu(x, alpha=1.0):
     linear units" (2016), equation 15.
     """
     checks.floating("elu", x=x)
-    alpha = real("elu", "alpha", alpha)
+    alpha = checks.real("elu", "alpha", alpha)
     xp = array_module(x)
     return xp.asarray(xp.maximum(x, 0) + alpha * xp.expm1(xp.minimum(x, 0)))
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def elu_backward(grad_output, x, alpha=1.0):
-    """Gradient with respect to x: grad_output where x > 0 (or NaN), grad_output * alpha * exp(x) elsewhere.
+    """Gradient with respect to x: grad_output where x > 0, grad_output * alpha * exp(x) elsewhere (NaN at NaN).
 
     Equation 15 of Clevert et al. (2016), with f(x) + alpha written as alpha * exp(x). At x = 0 the factor
     is alpha.
     """
     checks.floating("elu_backward", grad_output=grad_output, x=x)
     checks.shape("elu_backward", "grad_output", grad_output, x.shape, "that of x")
-    alpha = real("elu_backward", "alpha", alpha)
+    alpha = checks.real("elu_backward", "alpha", alpha)
     xp = array_module(x)
-    return xp.where(x <= 0, grad_output * (alpha * xp.exp(xp.minimum(x, 0))), grad_output)
+    return xp.where(x > 0, grad_output, grad_output * (alpha * xp.exp(xp.minimum(x, 0))))

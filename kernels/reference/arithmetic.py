@@ -10,8 +10,6 @@ than float32 and float64, mixed dtypes, or a scale that is not a real number; `V
 do not fit.
 """
 
-import numbers
-
 import numpy as np
 
 from .. import checks
@@ -19,13 +17,6 @@ from ..arrays import array_module
 from ..layout import empty_images
 
 __all__ = ["add", "add_backward", "concatenate", "concatenate_backward", "scaled_add", "scaled_add_backward"]
-
-
-def real(name, argument, value):
-    """Return a real number as a plain float (which leaves float32 arrays float32), or raise a TypeError."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}: {argument} must be a real number, got {value!r}")
-    return float(value)
 
 
 def keep_where(mask, array):
@@ -38,22 +29,19 @@ def keep_where(mask, array):
     return (bits * mask).view(array.dtype)
 
 
-def check_axis(name, axis, dimensions):
-    """Return the axis counted from the front; negative ones count from the end."""
-    axis = checks.integer(name, "axis", axis)
-    if not -dimensions <= axis < dimensions:
-        raise ValueError(f"{name}: axis {axis} is out of range for an array with {dimensions} dimensions")
-    return axis % dimensions
-
-
 def concatenate(arrays, axis=1):
     """Join arrays that agree in all axes but `axis`. Image batches (4 dimensions) come out channels-last."""
     arrays = list(arrays)
+    return array_module(*arrays).concatenate(arrays, axis=axis, out=concatenated(arrays, axis))
+
+
+def concatenated(arrays, axis):
+    """Check the arguments of `concatenate`; return its output, not yet filled."""
     if not arrays:
         raise ValueError("concatenate: arrays must hold at least one array")
     checks.floating("concatenate", **{f"arrays[{i}]": array for i, array in enumerate(arrays)})
     first = arrays[0]
-    axis = check_axis("concatenate", axis, first.ndim)
+    axis = checks.axis("concatenate", axis, first.ndim)
     total = 0
     for i, array in enumerate(arrays):
         expected = first.shape[:axis] + array.shape[axis : axis + 1] + first.shape[axis + 1 :]
@@ -61,15 +49,14 @@ def concatenate(arrays, axis=1):
         total += array.shape[axis]
     xp = array_module(*arrays)
     shape = (*first.shape[:axis], total, *first.shape[axis + 1 :])
-    output = empty_images(xp, shape, first.dtype) if first.ndim == 4 else xp.empty(shape, first.dtype)
-    return xp.concatenate(arrays, axis=axis, out=output)
+    return empty_images(xp, shape, first.dtype) if first.ndim == 4 else xp.empty(shape, first.dtype)
 
 
 def concatenate_backward(grad_output, sizes, axis=1):
     """Split grad_output at the joints: a tuple of views, one per joined array; `sizes` are their lengths."""
     name = "concatenate_backward"
     checks.floating(name, grad_output=grad_output)
-    axis = check_axis(name, axis, grad_output.ndim)
+    axis = checks.axis(name, axis, grad_output.ndim)
     sizes = [checks.integer(name, "sizes", size) for size in sizes]
     if min(sizes, default=-1) < 0 or sum(sizes) != grad_output.shape[axis]:
         raise ValueError(
@@ -102,7 +89,7 @@ def scaled_add(x, y, scale):
     """x + scale * y, arrays of one shape and dtype, `scale` a real number."""
     checks.floating("scaled_add", x=x, y=y)
     checks.shape("scaled_add", "y", y, x.shape, "that of x")
-    scale = real("scaled_add", "scale", scale)
+    scale = checks.real("scaled_add", "scale", scale)
     return array_module(x).asarray(x + scale * y)
 
 
@@ -110,5 +97,5 @@ def scaled_add(x, y, scale):
 def scaled_add_backward(grad_output, scale):
     """Gradients (grad_x, grad_y) = (grad_output itself, scale * grad_output)."""
     checks.floating("scaled_add_backward", grad_output=grad_output)
-    scale = real("scaled_add_backward", "scale", scale)
+    scale = checks.real("scaled_add_backward", "scale", scale)
     return grad_output, array_module(grad_output).asarray(scale * grad_output)

@@ -23,7 +23,6 @@ import numpy as np
 
 from .. import checks
 from ..arrays import array_module
-from .arithmetic import real
 from .softmax import log_softmax, log_softmax_backward
 
 __all__ = ["softmax_cross_entropy", "softmax_cross_entropy_backward"]
@@ -46,7 +45,7 @@ def check_arguments(name, argument, scores, labels, label_smoothing, reduction, 
     checks.shape(name, "labels", labels, (n,), f"one label for each row of {argument}")
     if weight is not None:
         checks.shape(name, "weight", weight, (classes,), f"one weight for each class of {argument}")
-    smoothing = real(name, "label_smoothing", label_smoothing)
+    smoothing = checks.real(name, "label_smoothing", label_smoothing)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing must be between 0 and 1, got {smoothing}")
     if reduction not in ("none", "mean", "sum"):
@@ -90,15 +89,16 @@ def softmax_cross_entropy(
     log_probabilities = log_softmax(logits, 1)  # (N, C)
     weights = example_weights(xp, weight, picked, counted, logits.dtype)
 
-    loss = -weights * log_probabilities[xp.arange(n), picked]  # (N,)
+    def reduce(losses):
+        losses = xp.where(counted, losses, 0)  # (N,); also where an ignored row is infinite or NaN
+        if reduction == "none":
+            return losses
+        return losses.sum() / weights.sum() if reduction == "mean" else losses.sum()
+
+    loss = reduce(-weights * log_probabilities[xp.arange(n), picked])
     if smoothing:
-        weighted = log_probabilities if weight is None else log_probabilities * weight
-        loss = (1 - smoothing) * loss - smoothing / classes * weighted.sum(axis=1)
-    loss = xp.where(counted, loss, 0)  # also where an ignored row is infinite or NaN
-    if reduction == "sum":
-        loss = loss.sum()
-    elif reduction == "mean":
-        loss = loss.sum() / weights.sum()
+        weighted = log_probabilities if weight is None else log_probabilities * weight  # (N, C)
+        loss = (1 - smoothing) * loss + smoothing / classes * reduce(-weighted.sum(axis=1))
     return xp.asarray(loss), log_probabilities
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from .. import checks
 from ..arrays import array_module
 from ..layout import to_nchw
-from .arithmetic import real
 
 __all__ = ["dropout", "dropout_backward"]
 
@@ -36,7 +35,7 @@ def dropout(x, p, generator):
     The generator advances by one draw per element, whatever p is. p = 1 drops everything.
     """
     checks.floating("dropout", x=x)
-    p = real("dropout", "p", p)
+    p = checks.real("dropout", "p", p)
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must be a probability between 0 and 1, got {p}")
     if not isinstance(generator, np.random.Generator):

@@ -19,7 +19,6 @@ import numpy as np
 from .. import checks
 from ..arrays import array_module
 from ..layout import to_nchw, to_nhwc
-from .arithmetic import real
 
 __all__ = ["local_response_norm", "local_response_norm_backward"]
 
@@ -40,7 +39,7 @@ def check_parameters(name, size, alpha, beta, k):
     size = checks.integer(name, "size", size)
     if size < 1:
         raise ValueError(f"{name}: size must be positive, got {size}")
-    return size, real(name, "alpha", alpha), real(name, "beta", beta), real(name, "k", k)
+    return size, checks.real(name, "alpha", alpha), checks.real(name, "beta", beta), checks.real(name, "k", k)
 
 
 @np.errstate(all="ignore")

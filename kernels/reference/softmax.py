@@ -15,7 +15,6 @@ import numpy as np
 
 from .. import checks
 from ..arrays import array_module
-from .arithmetic import check_axis
 
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward"]
 
@@ -29,7 +28,7 @@ def shifted(x, axis):
 def softmax(x, axis):
     """exp(x) normalised to sum to one along `axis`; same shape and dtype as x."""
     checks.floating("softmax", x=x)
-    axis = check_axis("softmax", axis, x.ndim)
+    axis = checks.axis("softmax", axis, x.ndim)
     exponentials = array_module(x).exp(shifted(x, axis))
     return exponentials / exponentials.sum(axis=axis, keepdims=True)
 
@@ -39,7 +38,7 @@ def softmax_backward(grad_output, output, axis):
     """Gradient with respect to x: output * (grad_output - sum_j grad_output[j] * output[j])."""
     checks.floating("softmax_backward", grad_output=grad_output, output=output)
     checks.shape("softmax_backward", "grad_output", grad_output, output.shape, "that of output")
-    axis = check_axis("softmax_backward", axis, output.ndim)
+    axis = checks.axis("softmax_backward", axis, output.ndim)
     return output * (grad_output - (grad_output * output).sum(axis=axis, keepdims=True))
 
 
@@ -47,7 +46,7 @@ def softmax_backward(grad_output, output, axis):
 def log_softmax(x, axis):
     """Logarithm of `softmax`, accurate where the probability itself would round to zero."""
     checks.floating("log_softmax", x=x)
-    axis = check_axis("log_softmax", axis, x.ndim)
+    axis = checks.axis("log_softmax", axis, x.ndim)
     xp = array_module(x)
     shift = shifted(x, axis)
     return shift - xp.log(xp.exp(shift).sum(axis=axis, keepdims=True))
@@ -58,5 +57,5 @@ def log_softmax_backward(grad_output, output, axis):
     """Gradient with respect to x: grad_output - softmax(x) * sum_j grad_output[j]; softmax(x) = exp(output)."""
     checks.floating("log_softmax_backward", grad_output=grad_output, output=output)
     checks.shape("log_softmax_backward", "grad_output", grad_output, output.shape, "that of output")
-    axis = check_axis("log_softmax_backward", axis, output.ndim)
+    axis = checks.axis("log_softmax_backward", axis, output.ndim)
     return grad_output - array_module(output).exp(output) * grad_output.sum(axis=axis, keepdims=True)

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
+
 from minception.kernels.reference.arithmetic import (
     add,
     add_backward,
@@ -14,7 +15,6 @@ from minception.kernels.reference.arithmetic import (
     scaled_add,
     scaled_add_backward,
 )
-
 from tests.compare import assert_close
 
 from .inputs import arrays, dtypes, is_channels_last, largest, oracle, shapes, unmodified
@@ -52,7 +52,7 @@ class TestConcatenate:
     def test_joins_channels_by_default(self, rng):
         branches = [rng.standard_normal((2, channels, 3, 4)) for channels in (1, 5, 2)]
         output = concatenate(iter(branches))
-        assert output.shape == (2, 8, 3, 4)
+        assert output.shape == (2, 8, 3, 4) and is_channels_last(output)
         for grad, branch in zip(concatenate_backward(output, (1, 5, 2)), branches, strict=True):
             np.testing.assert_array_equal(grad, branch)
 
@@ -84,6 +84,12 @@ def test_scaled_add_equals_torch(data, shape, scale, dtype):
     assert_close(output, expected, scale=largest(x) + abs(scale) * largest(y))
     np.testing.assert_array_equal(grad_x, expected_x, strict=True)
     assert_close(grad_y, expected_y)
+
+
+def test_a_scale_of_another_precision_leaves_the_dtype():
+    x = np.ones(3, np.float32)
+    assert scaled_add(x, x, np.float64(0.3)).dtype == np.float32
+    assert scaled_add_backward(x, np.float64(0.3))[1].dtype == np.float32
 
 
 IMAGE = np.zeros((2, 3, 4, 5))

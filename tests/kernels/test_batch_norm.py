@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from minception.kernels.reference import batch_norm
 
+from minception.kernels.reference import batch_norm
 from tests.compare import assert_close, tolerance, torch_grads
 from tests.kernels.inputs import LAYOUTS, in_layout
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from minception.kernels.reference import batch_norm
 
+from minception.kernels.reference import batch_norm
 from tests.compare import assert_close
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from minception.kernels.reference import batch_norm, batch_norm_steps
 
+from minception.kernels.reference import batch_norm, batch_norm_steps
 from tests.compare import assert_close
 from tests.kernels.inputs import LAYOUTS, in_layout
 

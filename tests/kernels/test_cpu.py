@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from minception import kernels
 from minception.kernels import cpu, reference, threads
 from minception.kernels.arrays import FLOAT_DTYPES
+from minception.kernels.cpu.arithmetic import SMALL
 from tests.compare import assert_close
 from tests.kernels.conv_cases import NAMED_CASES, conv_answers, conv_cases
-from tests.kernels.inputs import arrays, dtypes, is_channels_last, largest, unmodified
+from tests.kernels.inputs import LAYOUTS, arrays, dtypes, in_layout, is_channels_last, largest, unmodified
 from tests.kernels.test_pool import pools
 
 thread_counts = st.integers(1, 3)
@@ -147,6 +148,23 @@ def test_relu(data, dtype, count):
     output = cpu.relu(x)
     np.testing.assert_array_equal(output, reference.relu(x))
     np.testing.assert_array_equal(cpu.relu_backward(grad, output), reference.relu_backward(grad, output))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+def test_large_sums_and_concatenations(dtype, layout):
+    rng = np.random.default_rng(0)
+    x, y = (in_layout(rng.standard_normal((5, 16, 30, 31)).astype(dtype), layout) for _ in range(2))
+    assert x.size > SMALL
+    np.testing.assert_array_equal(cpu.add(x, y), reference.add(x, y))
+    np.testing.assert_array_equal(cpu.add(x, np.ascontiguousarray(y)), reference.add(x, y))
+    joined = cpu.concatenate([x, y[:, 3:], x[:, :1]], 1)
+    np.testing.assert_array_equal(joined, reference.concatenate([x, y[:, 3:], x[:, :1]], 1))
+    assert is_channels_last(joined)
+    with pytest.raises(ValueError, match=r"arrays\[1\]"):
+        cpu.concatenate([x, y[:, :, 1:]], 1)
+    with pytest.raises(ValueError, match="add: y must have shape"):
+        cpu.add(x, y[1:])
 
 
 @pytest.mark.parametrize("dtype", FLOAT_DTYPES)

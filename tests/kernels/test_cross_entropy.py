@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+
 from minception.kernels.reference.cross_entropy import (
     softmax_cross_entropy,
     softmax_cross_entropy_backward,
 )
-
 from tests.compare import assert_close, torch_grads
 
 from .inputs import arrays, dtypes, fill, in_layout, largest, oracle, seeds, unmodified

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from minception.kernels.reference.dropout import dropout, dropout_backward
 
+from minception.kernels.reference.dropout import dropout, dropout_backward
 from tests.compare import assert_close, torch_grads
 
 from .inputs import LAYOUTS, arrays, dtypes, in_layout, seeds, shapes, unmodified

@@ -5,13 +5,13 @@ import pytest
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+
 from minception.kernels.reference.linear import (
     linear,
     linear_backward_bias,
     linear_backward_input,
     linear_backward_weight,
 )
-
 from tests.compare import assert_close
 
 from .inputs import arrays, dtypes, largest, oracle, unmodified

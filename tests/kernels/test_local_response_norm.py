@@ -5,11 +5,11 @@ import pytest
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+
 from minception.kernels.reference.local_response_norm import (
     local_response_norm,
     local_response_norm_backward,
 )
-
 from tests.compare import assert_close, torch_grads
 
 from .inputs import arrays, dtypes, is_channels_last, largest, oracle, unmodified

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from minception.kernels.reference.pool import (
     avg_pool2d,
     avg_pool2d_backward,
     max_pool2d,
     max_pool2d_backward,
 )
-
 from tests.compare import assert_close
 
 from .inputs import arrays, dtypes, is_channels_last, largest, oracle, unmodified

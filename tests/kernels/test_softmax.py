@@ -6,13 +6,13 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
+
 from minception.kernels.reference.softmax import (
     log_softmax,
     log_softmax_backward,
     softmax,
     softmax_backward,
 )
-
 from tests.compare import assert_close
 
 from .inputs import arrays, dtypes, largest, oracle, unmodified
