@@ -27,8 +27,8 @@ the three terms out, and `batch_norm_steps.py` walks along them one at a time. T
 
     dmean/dx_j = 1/M,     dvar/dx_j = 2/M (x_j - mean),     ds/dvar = -s^3 / 2
 
-(the path from `mean` into `var` is absent in the second, because sum_i (x_i - mean) = 0), and with [i = j] =
-1 for i = j and 0 otherwise,
+(the path from `mean` into `var` is absent in the second, because sum_i (x_i - mean) = 0), and writing [i = j]
+for 1 where i = j and 0 elsewhere,
 
     dn_i/dx_j = s ([i = j] - 1/M) + (x_i - mean) (-s^3/2) (2/M) (x_j - mean)
               = s ([i = j] - 1/M - n_i n_j / M)          (3)

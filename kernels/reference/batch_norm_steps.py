@@ -12,8 +12,8 @@ node with a name:
                                             v                          |
                                         variance --> std --> inverse_std
 
-The backward pass visits the nodes from right to left. Its whole vocabulary is five rules. For a step `b =
-f(a)` and the gradient `db` = dL/db, which has the shape of b:
+The backward pass visits the nodes from right to left. Its whole vocabulary is five rules. For a step that makes
+b from a, and the gradient `db` = dL/db, which has the shape of b:
 
     b = a + c         da = db                       a sum passes the gradient on to both of its inputs
     b = a * c         da = db * c                   a product swaps its inputs
@@ -21,13 +21,12 @@ f(a)` and the gradient `db` = dL/db, which has the shape of b:
     b = mean_i(a_i)   da_i = db / M                 a mean spreads the gradient evenly
     a used twice      da = da_1 + da_2              gradients of several uses add
 
-and one consequence of the last: where a (1, C, 1, 1) array is *broadcast* against (N, C, H, W), it is used M
-= N*H*W times per channel, so its gradient is summed over the axes N, H and W.
+and one consequence of the last: where a (1, C, 1, 1) array is *broadcast* against (N, C, H, W), each of its
+values is used M = N*H*W times, so its gradient is summed over the axes N, H and W.
 
 Everything is computed in float64 whatever the dtype of x, so that the numbers show the mathematics and not
-the rounding. Only `output` and the gradients of the inputs, x, weight and bias, are returned in the dtype of
-x. Fields follow each other in the order of computation. Shapes, with the axes after C absent for x of shape
-(N, C):
+the rounding. Only `output` and the gradients of the inputs, x, weight and bias, have the dtype of x. Fields
+follow each other in the order of computation. Shapes, with the axes after C absent for x of shape (N, C):
 
     per value      (N, C, H, W)    x, centered, squared, normalized, scaled, output
     per channel    (1, C, 1, 1)    mean, variance, std, inverse_std

@@ -11,9 +11,9 @@ from ..tensor import Tensor
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
     """Scale all gradients, in place, by one factor so that their joint norm is at most `max_norm`.
 
-    The norm is that of all gradients laid end to end; gradients are multiplied by min(1, max_norm / (norm +
-    1e-6)), so a direction is kept (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent
-    neural networks", arXiv:1211.5063, Algorithm 1, with PyTorch's guard against division by zero).
+    The norm is that of all gradients laid end to end; gradients are multiplied by
+    min(1, max_norm / (norm + 1e-6)), so the direction is kept (Pascanu, Mikolov and Bengio, "On the difficulty of
+    training recurrent neural networks", arXiv:1211.5063, Algorithm 1, with PyTorch's guard against division by zero).
 
     parameters: tensors, or one tensor; those without gradient are ignored. norm_type: the p of the p-norm;
     `math.inf` or "inf" for the largest magnitude. Returns the norm before clipping, as a float; it is

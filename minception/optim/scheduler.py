@@ -18,7 +18,7 @@ class LRScheduler:
     function of `last_epoch` alone. "Epoch" means one call of `step`: per epoch or per batch, as the caller
     likes.
 
-    TypeError: optimizer is none. KeyError: last_epoch is given and a group lacks "initial_lr".
+    TypeError: optimizer is not an optimizer. KeyError: last_epoch is given and a group lacks "initial_lr".
     """
 
     _not_saved = frozenset({"optimizer"})  # attributes that are not in the state dict
