@@ -133,8 +133,8 @@ class SeparableConv2d(Module):
     """A depthwise convolution, then a pointwise (1x1) one that mixes the channels; nothing in between.
 
     (N, in_channels, H, W) to (N, out_channels, OH, OW), as in Chollet, "Xception: Deep Learning with Depthwise
-    Separable Convolutions" (2017), sections 1.2 and 2. The children are `depthwise` (a `DepthwiseConv2d` without bias) and
-    `pointwise` (a `Conv2d` that has the bias); they are called as modules, so that their hooks run.
+    Separable Convolutions" (2017), sections 1.2 and 2. The children are `depthwise` (a `DepthwiseConv2d`
+    without bias) and `pointwise` (a `Conv2d` that has the bias); they are called as modules, so that their hooks run.
     """
 
     def __init__(

@@ -44,6 +44,9 @@ def assert_uniform(values, low, high):
     rounding = np.finfo(np.float32).eps * max(abs(low), abs(high))
     assert low - rounding <= values.min() and values.max() <= high + rounding
     width = high - low
+    # K values all stay a share t of the width away from an end with probability (1 - t)^K < exp(-K t).
+    near = width * math.log(1e6) / values.size
+    assert values.min() < low + near and values.max() > high - near
     assert_moments(values, (low + high) / 2, width**2 / 12, width**4 / 80)
     assert_distributed(values, lambda v: (v - low) / width)
 

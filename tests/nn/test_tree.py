@@ -133,6 +133,17 @@ def test_replacing_keeps_the_place():
     assert [(n, p.shape) for n, p in module.named_parameters()] == [("a", (3,)), ("b", (2,))]
 
 
+def test_none_keeps_a_parameters_place_and_kind():
+    module = nn.Module()
+    module.a, module.b = parameter(1), parameter(2)
+    module.a = None
+    assert module.a is None and names(module.named_parameters()) == ["b"] and list(module.state_dict()) == ["b"]
+    with pytest.raises(TypeError, match="cannot assign 'ReLU' as parameter 'a'"):
+        module.a = nn.ReLU()
+    module.a = parameter(3)
+    assert names(module.named_parameters()) == ["a", "b"]
+
+
 def test_buffers_are_replaced_by_assignment_and_keep_their_persistence():
     module = nn.Module()
     module.register_buffer("kept", mc.Tensor(np.zeros(1)))
