@@ -5,6 +5,7 @@ thread, because every part calls it at the same time; results are bit-reproducib
 """
 
 import contextvars
+import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -40,17 +41,22 @@ def split(size, parts):
     return list(pairwise(bounds))
 
 
+@functools.cache
+def _hold_blas_to_one_thread():
+    threadpool_limits(limits=1, user_api="blas")
+
+
 def run_parts(function, size):
     """Call `function(start, stop)` on parts of range(size), one for each thread; return the results in order.
 
     `function` must release the GIL for its work (compiled code, NumPy) and write to disjoint memory.
     """
     global _pool
+    _hold_blas_to_one_thread()
     bounds = split(size, _num_threads)
     if len(bounds) == 1:
         return [function(*bounds[0])]
     if _pool is None:
-        threadpool_limits(limits=1, user_api="blas")
         _pool = ThreadPoolExecutor(_num_threads - 1, thread_name_prefix="minception")
     # Each part runs in a copy of the caller's context: NumPy keeps `errstate` there.
     others = [_pool.submit(contextvars.copy_context().run, function, *part) for part in bounds[1:]]

@@ -13,8 +13,9 @@ __all__ = ["relu", "relu_backward"]
 
 @compiled
 def _mask(grad_output, output, out):
+    zero = grad_output.dtype.type(0)  # a plain 0 would turn the loop into float64
     for i in range(output.size):
-        out[i] = 0 if output[i] <= 0 else grad_output[i]
+        out[i] = zero if output[i] <= zero else grad_output[i]
 
 
 def relu(x):

@@ -54,6 +54,7 @@ def _unfold(pixels, before_h, before_w, sh, sw, dh, dw, kh, kw, oh, ow, columns)
 def _unfold_narrow(pixels, before_h, before_w, sh, sw, dh, dw, kh, kw, oh, ow, columns):
     """`_unfold` for few channels, where copying them one by one is cheaper than starting a block copy."""
     images, h, w, channels = pixels.shape
+    zero = pixels.dtype.type(0)
     for n in range(images):
         for y in range(oh):
             for x in range(ow):
@@ -65,7 +66,7 @@ def _unfold_narrow(pixels, before_h, before_w, sh, sw, dh, dw, kh, kw, oh, ow, c
                         ix = x * sw - before_w + j * dw
                         inside = 0 <= iy < h and 0 <= ix < w
                         for c in range(channels):
-                            columns[r, k] = pixels[n, iy, ix, c] if inside else 0
+                            columns[r, k] = pixels[n, iy, ix, c] if inside else zero
                             k += 1
 
 

@@ -57,6 +57,7 @@ def _max_pool(pixels, kh, kw, sh, sw, ph, pw, dh, dw, best, taps):
 def _max_pool_backward(grad, taps, kh, kw, sh, sw, ph, pw, dh, dw, out):
     images, h, w, channels = out.shape
     _, oh, ow, _ = grad.shape
+    zero = grad.dtype.type(0)
     for n in range(images):
         for y in range(oh):
             for x in range(ow):
@@ -70,7 +71,7 @@ def _max_pool_backward(grad, taps, kh, kw, sh, sw, ph, pw, dh, dw, out):
                             continue
                         tap = i * kw + j
                         for c in range(channels):
-                            out[n, iy, ix, c] += grad[n, y, x, c] if taps[n, y, x, c] == tap else 0
+                            out[n, iy, ix, c] += grad[n, y, x, c] if taps[n, y, x, c] == tap else zero
 
 
 def _numbers(rows, columns):

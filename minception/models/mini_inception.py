@@ -45,7 +45,7 @@ class Inception(nn.Module):
 class MiniInception(nn.Module):
     """Logits (N, num_classes) of images (N, in_channels, 32, 32); any size from 8x8 works."""
 
-    def __init__(self, num_classes=10, in_channels=3, dropout=0.2):
+    def __init__(self, num_classes=10, in_channels=3, dropout=0.1):
         super().__init__()
         self.stem = ConvBNReLU(in_channels, 32, 3, padding=1)  # 32x32
         self.pool1 = nn.MaxPool2d(2)
@@ -67,6 +67,6 @@ class MiniInception(nn.Module):
         return self.fc(self.dropout(F.flatten(x, 1)))
 
 
-def mini_inception(num_classes=10, in_channels=3, dropout=0.2):
+def mini_inception(num_classes=10, in_channels=3, dropout=0.1):
     """The small Inception network; see `MiniInception`."""
     return MiniInception(num_classes, in_channels, dropout)

@@ -39,7 +39,7 @@ class SeparableBlock(nn.Module):
 class MiniXception(nn.Module):
     """Logits (N, num_classes) of images (N, in_channels, 32, 32); any size from 8x8 works."""
 
-    def __init__(self, num_classes=10, in_channels=3, dropout=0.2):
+    def __init__(self, num_classes=10, in_channels=3, dropout=0.1):
         super().__init__()
         self.stem = ConvBNReLU(in_channels, 32, 3, padding=1)  # 32x32
         self.entry1 = SeparableBlock(32, 64, stride=2)  # 16x16
@@ -55,6 +55,6 @@ class MiniXception(nn.Module):
         return self.fc(self.dropout(F.flatten(F.global_avg_pool2d(x), 1)))
 
 
-def mini_xception(num_classes=10, in_channels=3, dropout=0.2):
+def mini_xception(num_classes=10, in_channels=3, dropout=0.1):
     """The small Xception; see `MiniXception`."""
     return MiniXception(num_classes, in_channels, dropout)

@@ -1,0 +1,1 @@
+"""Training and measuring networks from the command line; `loop` is the algorithm."""

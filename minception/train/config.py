@@ -1,0 +1,177 @@
+"""The settings of a training run: their defaults, their limits, and which of them may change on resuming."""
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+
+DATA = ("auto", "cifar10", "cifar100", "synthetic")
+SCHEDULES = ("onecycle", "cosine", "step", "exponential", "constant")
+OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
+AUGMENTATIONS = ("standard", "none")
+DEVICES = ("cpu", "auto")
+KERNELS = ("cpu", "reference")
+
+# Defaults that depend on another setting, chosen when the setting itself is None.
+LR = {"sgd": 0.1, "rmsprop": 0.003, "adam": 0.003, "adamw": 0.003}
+WEIGHT_DECAY = {"sgd": 5e-4, "rmsprop": 5e-5, "adam": 5e-5, "adamw": 0.05}
+MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
+GAMMA = {"step": 0.1, "exponential": 0.94}
+STEP_EPOCHS = 10
+ONECYCLE_WARMUP = 0.25  # of all epochs
+
+# Schedules whose learning rate depends on the number of epochs: it is fixed once the run has begun.
+PLANNED_SCHEDULES = ("onecycle", "cosine")
+# Settings of the machine rather than of the experiment.
+CHANGEABLE = ("data_dir", "threads", "device", "kernels")
+
+
+class ConfigError(ValueError):
+    """Settings that are wrong or contradict each other; the message names the command-line options."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run computes. `None` means: the default that fits the other settings (see `resolve`)."""
+
+    model: str = "mini_inception"
+    data: str = "auto"
+    data_dir: str | None = None
+    limit_train: int | None = None
+    limit_test: int | None = None
+    augment: str = "standard"
+    cutout: int = 0
+    epochs: int = 15
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    lr: float | None = None
+    momentum: float | None = None
+    nesterov: bool | None = None
+    weight_decay: float | None = None
+    label_smoothing: float = 0.1
+    clip_grad_norm: float | None = None
+    schedule: str = "onecycle"
+    warmup_epochs: float | None = None
+    step_epochs: int | None = None
+    gamma: float | None = None
+    seed: int = 0
+    threads: int | None = None
+    device: str = "cpu"
+    kernels: str = "cpu"
+
+    def validate(self, model_names):
+        """Raise ConfigError for the first setting out of its range, or without effect beside the others."""
+        _one_of("--model", self.model, model_names)
+        _one_of("--data", self.data, DATA)
+        _one_of("--schedule", self.schedule, SCHEDULES)
+        _one_of("--optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("--augment", self.augment, AUGMENTATIONS)
+        _one_of("--kernels", self.kernels, KERNELS)
+        if self.device not in DEVICES:
+            raise ConfigError(
+                f"--device {self.device}: this version computes on the CPU only; use --device cpu"
+            )
+        for name in ("epochs", "batch_size", "step_epochs", "threads", "limit_train", "limit_test"):
+            _in_range(self, name, 1)
+        for name in ("cutout", "seed", "weight_decay", "warmup_epochs"):
+            _in_range(self, name, 0)
+        _in_range(self, "lr", 0, above=True)
+        _in_range(self, "clip_grad_norm", 0, above=True)
+        _in_range(self, "momentum", 0, below=1)
+        _in_range(self, "label_smoothing", 0, below=1)
+        _in_range(self, "gamma", 0, above=True, most=1)
+        if self.warmup_epochs is not None and self.warmup_epochs >= self.epochs:
+            raise ConfigError(
+                f"--warmup-epochs {self.warmup_epochs:g} must be less than --epochs {self.epochs}"
+            )
+        _no_effect(self, "momentum", self.optimizer in MOMENTUM, f"--optimizer {self.optimizer}")
+        _no_effect(self, "nesterov", self.optimizer == "sgd", f"--optimizer {self.optimizer}")
+        _no_effect(self, "nesterov", self.momentum != 0 or not self.nesterov, "--momentum 0")
+        _no_effect(self, "gamma", self.schedule in GAMMA, f"--schedule {self.schedule}")
+        _no_effect(self, "step_epochs", self.schedule == "step", f"--schedule {self.schedule}")
+        _no_effect(self, "data_dir", self.data != "synthetic", "--data synthetic")
+
+    def resolve(self, available_threads):
+        """Return the config with every default that depends on others filled in."""
+        sgd = self.optimizer == "sgd"
+        momentum = _first(self.momentum, MOMENTUM.get(self.optimizer))
+        warmup = ONECYCLE_WARMUP * self.epochs if self.schedule == "onecycle" else 0.0
+        return replace(
+            self,
+            lr=_first(self.lr, LR[self.optimizer]),
+            weight_decay=_first(self.weight_decay, WEIGHT_DECAY[self.optimizer]),
+            momentum=momentum,
+            nesterov=_first(self.nesterov, momentum > 0) if sgd else None,
+            warmup_epochs=_first(self.warmup_epochs, warmup),
+            gamma=_first(self.gamma, GAMMA.get(self.schedule)),
+            step_epochs=_first(self.step_epochs, STEP_EPOCHS if self.schedule == "step" else None),
+            threads=_first(self.threads, available_threads),
+        )
+
+    def changed(self, given, dataset, path):
+        """Return the config of a resumed run: this one, from the checkpoint `path`, with the options now `given`.
+
+        `given` holds only the options typed on the command line, `dataset` names the data of the run (what
+        `auto` became). Options may repeat what the run has; a ConfigError lists all that contradict it.
+        """
+        changes, conflicts = {}, []
+        for name, value in given.items():
+            current = getattr(self, name)
+            agrees = value == current or (name == "data" and value in ("auto", dataset))
+            if agrees:
+                continue
+            if name in CHANGEABLE or (name == "epochs" and self.schedule not in PLANNED_SCHEDULES):
+                changes[name] = value
+                continue
+            reason = f", which its {self.schedule} schedule was planned for" if name == "epochs" else ""
+            has = dataset if name == "data" else current
+            conflicts.append(f"{option(name)} {value}: the run has {has}{reason}")
+        if conflicts:
+            raise ConfigError(
+                f"options contradict the checkpoint {path}:\n  " + "\n  ".join(conflicts) + "\n"
+                "Leave them out to continue the run, or start a new one without --resume."
+            )
+        return replace(self, **changes)
+
+    def to_dict(self):
+        """Return the settings as a dictionary of plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        """The inverse of `to_dict`; ConfigError if a setting is missing or unknown (another version's)."""
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            odd = ", ".join(sorted(names.symmetric_difference(values)))
+            raise ConfigError(f"settings saved by another version of minception: missing or unknown {odd}")
+        return cls(**values)
+
+
+def option(name):
+    """The command-line spelling of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def _first(*values):
+    return next((value for value in values if value is not None), None)
+
+
+def _one_of(spelling, value, known):
+    if value not in known:
+        raise ConfigError(f"{spelling} {value}: unknown; choose one of {', '.join(known)}")
+
+
+def _in_range(config, name, least, above=False, below=None, most=None):
+    """Check least <= value (< with `above`), value < below, value <= most, and that the value is finite."""
+    value = getattr(config, name)
+    if value is None:
+        return
+    wrong = not math.isfinite(value) or value < least or (above and value == least)
+    if wrong or (below is not None and value >= below) or (most is not None and value > most):
+        words = f"greater than {least}" if above else f"at least {least}"
+        words += f" and less than {below}" if below is not None else ""
+        words += f" and at most {most}" if most is not None else ""
+        raise ConfigError(f"{option(name)} must be {words}, got {value}")
+
+
+def _no_effect(config, name, has_effect, beside):
+    if getattr(config, name) is not None and not has_effect:
+        raise ConfigError(f"{option(name)} has no effect with {beside}; leave one of them out")

@@ -1,0 +1,68 @@
+"""The training loop."""
+
+import time
+from contextlib import closing
+
+import numpy as np
+
+import minception as mc
+import minception.functional as F
+from minception import optim
+
+from . import nonfinite
+from .evaluation import evaluate
+
+
+def train(state, data, config, folder, progress, interruption):
+    """Train until `config.epochs` epochs are done, and save after each of them.
+
+    state: TrainingState, fresh or resumed, changed in place. data: Data. folder: RunFolder.
+    Raises Interrupted between two steps after Ctrl-C, and NonFiniteError when the numbers run away.
+    """
+    train_loader, test_loader = data.train_loader(config), data.test_loader(config.batch_size)
+    while state.epoch < config.epochs:
+        with progress.epoch(state, config.epochs, train_loader.num_images):
+            train_epoch(state, train_loader, config, progress, interruption)
+            started = time.perf_counter()
+            progress.testing()
+            test = evaluate(state.model, test_loader, lambda images: interruption.check())
+        nonfinite.check_before_saving(state, test.loss)
+        state.finish_epoch(test, time.perf_counter() - started)
+        folder.save_epoch(state)
+        progress.row(state.history[-1])
+
+
+def train_epoch(state, loader, config, progress, interruption):
+    """Take the steps that are left of the current epoch."""
+    state.model.train()
+    started = time.perf_counter()
+    with closing(loader.epoch(state.epoch, start_batch=state.batch)) as batches:
+        for images, labels in batches:
+            interruption.check()
+            loss, correct = train_step(state, images, labels, config, len(loader))
+            state.batch += 1
+            now = time.perf_counter()
+            state.totals.add(loss, correct, len(labels), now - started)
+            started = now
+            progress.step(state.totals, len(labels))
+
+
+def train_step(state, images, labels, config, steps_per_epoch):
+    """One step of gradient descent on a batch; return its loss and the number of correct predictions.
+
+    images: float32 (N, 3, H, W). labels: int64 (N,).
+    """
+    attempt = nonfinite.Attempt(state, images, labels, config, steps_per_epoch)
+    logits = state.model(mc.from_numpy(images))
+    loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    attempt.check_loss(float(loss))
+    state.optimizer.zero_grad()
+    loss.backward()
+    attempt.check_gradients()
+    if config.clip_grad_norm is not None:
+        optim.clip_grad_norm_(state.model.parameters(), config.clip_grad_norm)
+    state.learning_rate = state.optimizer.param_groups[0]["lr"]
+    state.optimizer.step()
+    state.schedule.step()
+    correct = int(np.sum(np.asarray(logits).argmax(axis=1) == labels))
+    return float(loss), correct

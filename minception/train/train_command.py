@@ -1,0 +1,140 @@
+"""`minception train`: set up a run, or take one up again, and carry it through."""
+
+import platform
+import shlex
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import minception as mc
+from minception import models
+from minception.memory import keep_freed_memory
+
+from . import datasets, resume
+from .arguments import add_arguments, given_settings
+from .build import build_state
+from .config import TrainConfig
+from .errors import Interrupted, NonFiniteError, RunError
+from .folder import RunFolder
+from .interruption import Interruption
+from .loop import train
+from .nonfinite import check_before_saving
+from .progress import Progress, note
+
+__all__ = ["add_arguments", "run"]
+
+INTERRUPTED = 130  # exit status of a program ended by Ctrl-C: 128 + SIGINT
+
+
+def run(arguments):
+    """Run the command; return its exit status.
+
+    Raises ConfigError, CheckpointError or RunError, whose messages are for the user.
+    """
+    if arguments.resume is None:
+        config, folder, saved = _new_run(arguments)
+    else:
+        config, folder, saved = _resumed_run(arguments)
+        if saved["epoch"] >= config.epochs:
+            note(f"The run in {folder.path} has finished its {config.epochs} epochs; nothing to do.")
+            return 0
+    keep_freed_memory()
+    mc.set_num_threads(config.threads)
+    try:
+        data = _load_data(config, saved, show=not arguments.no_progress)
+        state = _prepare(config, data, folder, saved)
+    except BaseException:
+        folder.discard()
+        raise
+    _announce(config, data, state, folder)
+    again = f"{arguments.command} --resume {shlex.quote(str(folder.path))}"
+    with mc.use_kernels(config.kernels), np.errstate(all="ignore"):  # the loop itself checks every loss
+        return _carry_through(state, data, config, folder, Progress(not arguments.no_progress), again)
+
+
+def _new_run(arguments):
+    config = _checked(replace(TrainConfig(), **_given(arguments)))
+    path = arguments.output or f"runs/{config.model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = RunFolder(path)
+    folder.create()
+    return config, folder, None
+
+
+def _resumed_run(arguments):
+    path = resume.find_checkpoint(arguments.resume, arguments.output)
+    saved = resume.read_checkpoint(path)
+    before = TrainConfig.from_dict(saved["run"]["config"])
+    config = _checked(before.changed(_given(arguments), saved["run"]["data"]["name"], path))
+    if saved["epoch"] > config.epochs:
+        raise RunError(f"--epochs {config.epochs}: the run has done {saved['epoch']} epochs already")
+    for name in ("threads", "kernels"):
+        if getattr(config, name) != getattr(before, name):
+            note(f"With --{name} changed, the weights will differ in the last bits from an uninterrupted run.")
+    return config, RunFolder(path.parent), saved
+
+
+def _given(arguments):
+    given = given_settings(arguments)
+    if "data_dir" in given:  # a resumed run may start in another folder
+        given["data_dir"] = str(Path(given["data_dir"]).expanduser().absolute())
+    return given
+
+
+def _checked(config):
+    config.validate(models.names())
+    return config.resolve(available_threads=mc.get_num_threads())
+
+
+def _load_data(config, saved, show):
+    name = config.data if saved is None else saved["run"]["data"]["name"]
+    data = datasets.select(name, config.data_dir, config.limit_train, config.limit_test, note, show)
+    if saved is not None:
+        resume.check_data(data.record(), saved["run"]["data"])
+    return data
+
+
+def _prepare(config, data, folder, saved):
+    """Build the state, fill it from the checkpoint of a resumed run, and bring the folder up to date."""
+    state = build_state(config, data.train.num_classes, len(data.train_loader(config)))
+    if saved is not None:
+        resume.restore(state, saved, folder.checkpoint)
+    versions = {"minception": mc.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    folder.begin({"config": config.to_dict(), "data": data.record(), "versions": versions}, state)
+    return state
+
+
+def _announce(config, data, state, folder):
+    weights = sum(parameter.numel() for parameter in state.model.parameters())
+    note(
+        f"{config.model}, {weights:,} parameters, on {data.name}: {len(data.train.labels):,} training and "
+        f"{len(data.test.labels):,} test images; {config.threads} threads; output in {folder.path}"
+    )
+    if state.epoch or state.batch:
+        note(f"Resumed after epoch {state.epoch}" + (f" and {state.batch} batches" if state.batch else ""))
+
+
+def _carry_through(state, data, config, folder, progress, again):
+    """Train; on an early end, say what was saved and how to go on. Returns the exit status."""
+    try:
+        with Interruption() as interruption:
+            train(state, data, config, folder, progress, interruption)
+    except Interrupted:
+        check_before_saving(state)
+        folder.save_checkpoint(state)
+        batches = len(data.train_loader(config))
+        note(f"Saved {folder.checkpoint} after epoch {state.epoch} and {state.batch} of {batches} batches.")
+        note(f"Continue with:\n  {again}")
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        note(f"Stopped without saving. Continue from the last checkpoint with:\n  {again}")
+        return INTERRUPTED
+    except NonFiniteError as error:
+        raise NonFiniteError(f"{error}\nThe last good checkpoint is kept in {folder.checkpoint}.") from error
+    last, best = state.history[-1], state.best
+    note(
+        f"Finished: test accuracy {last['test_accuracy']:.2%}, best {best['test_accuracy']:.2%} after epoch "
+        f"{best['epoch']}. Log, curves and weights are in {folder.path}"
+    )
+    return 0
