@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import tensor
+from . import kernels, tensor
+from .kernels.arrays import FLOAT_DTYPES
 
 _modes = ContextVar("modes", default=(True,))  # innermost last; every thread starts with the default
 
@@ -203,6 +204,11 @@ def _run_hooks(hooks, grad):
     return grad
 
 
+def _sum(a, b):
+    """Sum of two gradients, in new memory: either may belong to other branches of the graph as well."""
+    return kernels.add(a, b) if a.dtype in FLOAT_DTYPES else a + b
+
+
 def backward(root, gradient, retain_graph=False):
     """Add the gradients of `root`, weighted by the array `gradient`, to `.grad` of every leaf it depends on.
 
@@ -217,7 +223,6 @@ def _walk(root, gradient, retain_graph):
     start = root if root.grad_fn is None else root.grad_fn
     waiting = _count_consumers(start)
     grads = {start: gradient}
-    owned = set()  # entries of `grads` whose array was made here, so that adding in place is safe
     ready = [start]
     while ready:
         node = ready.pop()
@@ -237,13 +242,7 @@ def _walk(root, gradient, retain_graph):
                 continue
             origin = edge.origin
             input_grad = input_grad.astype(edge.dtype, copy=False)
-            if origin not in grads:
-                grads[origin] = input_grad
-            elif origin in owned:
-                grads[origin] += input_grad
-            else:
-                grads[origin] = grads[origin] + input_grad
-                owned.add(origin)
+            grads[origin] = _sum(grads[origin], input_grad) if origin in grads else input_grad
             waiting[origin] -= 1
             if waiting[origin] == 0:
                 ready.append(origin)

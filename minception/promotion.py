@@ -38,10 +38,13 @@ def as_array(data, dtype=None):
 
 
 def _dtype_of_items(data):
-    """float64 if nested lists hold a float64 array or scalar, else the default: they were Python floats."""
+    """The widest floating dtype in nested lists, where Python numbers count as the default."""
     if isinstance(data, (list, tuple)):
         return max((_dtype_of_items(item) for item in data), default=DEFAULT_FLOAT)
-    return np.dtype(np.float64) if getattr(data, "dtype", None) == np.float64 else DEFAULT_FLOAT
+    if type(data) in (bool, int, float):  # not isinstance: np.float64 is a float
+        return DEFAULT_FLOAT
+    dtype = np.asarray(data).dtype
+    return dtype if dtype.kind == "f" else DEFAULT_FLOAT
 
 
 def category(dtype):

@@ -6,7 +6,7 @@ from .. import checks
 from ..reference import activation as reference
 from ..threads import run_parts
 from .compile import compiled
-from .rows import flat_view, like
+from .rows import flat_view, is_channels_last, like
 
 __all__ = ["relu", "relu_backward"]
 
@@ -16,6 +16,16 @@ def _mask(grad_output, output, out):
     zero = grad_output.dtype.type(0)  # a plain 0 would turn the loop into float64
     for i in range(output.size):
         out[i] = zero if output[i] <= zero else grad_output[i]
+
+
+@compiled
+def _mask_rows(grad_output, output, out):
+    """`_mask` for matrices; the rows of grad_output may lie apart."""
+    zero = grad_output.dtype.type(0)
+    for r in range(output.shape[0]):
+        for c in range(output.shape[1]):
+            g = grad_output[r, c]  # read in any case, so that no branch depends on the data
+            out[r, c] = zero if output[r, c] <= zero else g
 
 
 def relu(x):
@@ -39,8 +49,10 @@ def relu_backward(grad_output, output):
     out, flat_out = like(output)
     if grad_output.strides == output.strides:
         flat_grad = flat_view(grad_output)
-    else:  # most often a slice of channels: bring it into the order of `output` first
-        run_parts(lambda i, j: np.copyto(out[i:j], grad_output[i:j]), len(out))
-        flat_grad = flat_out
-    run_parts(lambda i, j: _mask(flat_grad[i:j], flat[i:j], flat_out[i:j]), flat.size)
+        run_parts(lambda i, j: _mask(flat_grad[i:j], flat[i:j], flat_out[i:j]), flat.size)
+    elif output.ndim == 4 and is_channels_last(output):  # most often grad_output is a slice of channels
+        grad_rows, rows, out_rows = (a.transpose(0, 2, 3, 1).reshape(-1, a.shape[1]) for a in (grad_output, output, out))
+        run_parts(lambda i, j: _mask_rows(grad_rows[i:j], rows[i:j], out_rows[i:j]), len(rows))
+    else:
+        return reference.relu_backward(grad_output, output)
     return out

@@ -14,64 +14,19 @@ from ..conv_geometry import check_grad_output, conv2d_geometry, image_chunks, qu
 from ..layout import empty_images
 from ..reference import conv as reference
 from ..threads import run_parts
-from .compile import compiled
 from .rows import as_pixels
 
 __all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]
 
 CHUNK_BYTES = 1 << 20  # of columns: half of a second-level cache
-NARROW = 12  # channels
-
-
-@compiled
-def _unfold(pixels, before_h, before_w, sh, sw, dh, dw, kh, kw, oh, ow, columns):
-    """im2col of (N, H, W, C) into columns (N * OH * OW, KH * KW * C), without a padded copy."""
-    images, h, w, channels = pixels.shape
-    lines = pixels.reshape(images, h, w * channels)
-    for n in range(images):
-        for y in range(oh):
-            for x in range(ow):
-                row = columns[(n * oh + y) * ow + x]
-                left = x * sw - before_w
-                for i in range(kh):
-                    iy = y * sh - before_h + i * dh
-                    k = i * kw * channels
-                    if not 0 <= iy < h:
-                        row[k : k + kw * channels] = 0
-                    elif dw == 1 and left >= 0 and left + kw <= w:  # the taps of this line are neighbours
-                        row[k : k + kw * channels] = lines[n, iy, left * channels : (left + kw) * channels]
-                    else:
-                        for j in range(kw):
-                            ix = left + j * dw
-                            if 0 <= ix < w:
-                                row[k : k + channels] = pixels[n, iy, ix]
-                            else:
-                                row[k : k + channels] = 0
-                            k += channels
-
-
-@compiled
-def _unfold_narrow(pixels, before_h, before_w, sh, sw, dh, dw, kh, kw, oh, ow, columns):
-    """`_unfold` for few channels, where copying them one by one is cheaper than starting a block copy."""
-    images, h, w, channels = pixels.shape
-    zero = pixels.dtype.type(0)
-    for n in range(images):
-        for y in range(oh):
-            for x in range(ow):
-                r = (n * oh + y) * ow + x
-                k = 0
-                for i in range(kh):
-                    iy = y * sh - before_h + i * dh
-                    for j in range(kw):
-                        ix = x * sw - before_w + j * dw
-                        inside = 0 <= iy < h and 0 <= ix < w
-                        for c in range(channels):
-                            columns[r, k] = pixels[n, iy, ix, c] if inside else zero
-                            k += 1
 
 
 class _Windows:
-    """The columns of consecutive images, in a buffer that is used again for every chunk."""
+    """The columns of consecutive images, in buffers that are used again for every chunk.
+
+    pixels: (N, H, W, C), contiguous. before: zeros (above, left of) an image; negative where the windows begin
+    inside it. Kernel size, stride, dilation and output size are those of `geometry`.
+    """
 
     def __init__(self, pixels, before, geometry):
         self.pixels, self.before, self.geometry = pixels, before, geometry
@@ -89,20 +44,40 @@ class _Windows:
             rows = slice(start * self.rows_per_image, stop * self.rows_per_image)
             yield rows, self.pixels.reshape(-1, self.row_length)[rows]
             return
-        geometry, itemsize = self.geometry, self.pixels.itemsize
-        buffer = None
-        for images in image_chunks(stop - start, self.rows_per_image * self.row_length * itemsize, CHUNK_BYTES):
-            first, last = start + images.start, min(start + images.stop, stop)
-            count = (last - first) * self.rows_per_image
-            if buffer is None:
-                buffer = np.empty((count, self.row_length), self.pixels.dtype)
-            columns = buffer[:count]
-            unfold = _unfold_narrow if self.pixels.shape[3] <= NARROW else _unfold
-            unfold(
-                self.pixels[first:last], *self.before, *geometry.stride, *geometry.dilation, *geometry.kernel_size,
-                *geometry.output_size, columns,
-            )  # fmt: skip
-            yield slice(first * self.rows_per_image, last * self.rows_per_image), columns
+        columns = padded = None
+        bytes_per_image = self.rows_per_image * self.row_length * self.pixels.itemsize
+        for images in image_chunks(stop - start, bytes_per_image, CHUNK_BYTES):
+            first, last = start + images.start, start + images.stop
+            if columns is None:  # the first chunk is the largest
+                (oh, ow), (kh, kw) = self.geometry.output_size, self.geometry.kernel_size
+                columns = np.empty((last - first, oh, ow, kh, kw, self.pixels.shape[3]), self.pixels.dtype)
+                padded = np.zeros((last - first, *self._extent(), self.pixels.shape[3]), self.pixels.dtype)
+            count = last - first
+            self._unfold(self.pixels[first:last], padded[:count], columns[:count])
+            rows = slice(first * self.rows_per_image, last * self.rows_per_image)
+            yield rows, columns[:count].reshape(-1, self.row_length)
+
+    def _extent(self):
+        """Height and width of what all windows of an image together read."""
+        geometry = self.geometry
+        axes = zip(geometry.output_size, geometry.stride, geometry.dilation, geometry.kernel_size, strict=True)
+        return tuple((count - 1) * stride + dilation * (kernel - 1) + 1 for count, stride, dilation, kernel in axes)
+
+    def _unfold(self, pixels, padded, columns):
+        """im2col: columns (n, OH, OW, KH, KW, C) from pixels (n, H, W, C), through `padded`, whose border is 0."""
+        axes = zip(self.before, pixels.shape[1:3], padded.shape[1:3], strict=True)
+        source, target = zip(*(_overlap(*axis) for axis in axes), strict=True)
+        np.copyto(padded[:, *target], pixels[:, *source])
+        step_n, step_h, step_w, step_c = padded.strides
+        (sh, sw), (dh, dw) = self.geometry.stride, self.geometry.dilation
+        steps = (step_n, sh * step_h, sw * step_w, dh * step_h, dw * step_w, step_c)
+        np.copyto(columns, np.lib.stride_tricks.as_strided(padded, columns.shape, steps))
+
+
+def _overlap(before, size, extent):
+    """Slices (of the image, of the padded image) where the two coincide along one axis."""
+    first, last = max(0, -before), min(size, extent - before)
+    return slice(first, max(first, last)), slice(first + before, max(first, last) + before)
 
 
 def _convolve(windows, kernels, bias, output):

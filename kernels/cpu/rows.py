@@ -40,3 +40,8 @@ def like(x):
     order = _order(x)
     memory = np.empty([x.shape[axis] for axis in order], x.dtype)
     return memory.transpose(np.argsort(order)), memory.reshape(-1)
+
+
+def is_channels_last(x):
+    """Whether (N, C, H, W) lies in memory as contiguous (N, H, W, C)."""
+    return x.transpose(0, 2, 3, 1).flags.c_contiguous

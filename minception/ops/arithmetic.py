@@ -4,8 +4,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Function
-from ..promotion import DEFAULT_FLOAT
-from .broadcasting import cast, promoted, unbroadcast
+from .broadcasting import promoted, unbroadcast
 
 
 class Add(Function):
@@ -135,10 +134,7 @@ def multiply(a, b):
 
 def divide(a, b):
     """a / b with broadcasting; integers divide to float32."""
-    a, b = promoted(a, b)
-    if not a.is_floating_point():
-        a, b = cast(a, DEFAULT_FLOAT), cast(b, DEFAULT_FLOAT)
-    return Divide.apply(a, b)
+    return Divide.apply(*promoted(a, b, floating=True))
 
 
 def power(a, b):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..autograd import Function
-from ..promotion import check_dtype, result_dtype
+from ..promotion import DEFAULT_FLOAT, check_dtype, result_dtype
 from ..tensor import Tensor
 
 
@@ -25,10 +25,13 @@ def unbroadcast(grad, shape):
     return total(grad, repeated, keepdims=True).reshape(shape)
 
 
-def promoted(*operands):
-    """Tensors of one dtype, PyTorch's result type, from tensors, arrays and Python numbers."""
-    raw = [operand._array if isinstance(operand, Tensor) else operand for operand in operands]
-    dtype = result_dtype(*raw)
+def promoted(*operands, floating=False):
+    """Tensors of one dtype, PyTorch's result type, from tensors, arrays and Python numbers; float32 instead of
+    integers if `floating`.
+    """
+    dtype = result_dtype(*(operand._array if isinstance(operand, Tensor) else operand for operand in operands))
+    if floating and dtype.kind != "f":
+        dtype = DEFAULT_FLOAT
     return [cast(operand, dtype) if isinstance(operand, Tensor) else Tensor(operand, dtype) for operand in operands]
 
 

@@ -40,7 +40,7 @@ def cross_entropy(
         labels=_raw(target),
         label_smoothing=label_smoothing,
         reduction=reduction,
-        weight=None if weight is None else _raw(weight),
+        weight=None if weight is None else _raw(weight).copy(),
         ignore_index=ignore_index,
     )
 
@@ -50,6 +50,8 @@ def nll_loss(input, target, reduction="mean"):
     labels = _raw(target)
     if input.ndim != 2 or labels.shape != input.shape[:1]:
         raise ValueError(f"nll_loss: expected input (N, C) and target (N,), got {input.shape}, {labels.shape}")
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"nll_loss: target must hold integers, got {labels.dtype}")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"nll_loss: reduction must be 'none', 'mean' or 'sum', got {reduction!r}")
     if labels.size and not (0 <= labels.min() and labels.max() < input.shape[1]):

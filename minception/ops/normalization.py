@@ -64,6 +64,8 @@ def batch_norm(
         return BatchNormEval.apply(
             input, weight, bias, running_mean=running_mean._array, running_var=running_var._array, eps=eps
         )
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("batch_norm: running_mean and running_var must both be given or both be None")
     statistics = {}
     output = BatchNormTrain.apply(input, weight, bias, eps=eps, statistics=statistics)
     if running_mean is not None:

@@ -68,7 +68,10 @@ class Slice(Function):
     def forward(self, x, index):
         self.save(index=index)
         self.shape = x.shape
-        return x[index]
+        y = x[index]
+        if isinstance(y, np.generic):  # NumPy hands out a single element as a copy; with an Ellipsis as a view
+            y = x[(*(index if isinstance(index, tuple) else (index,)), Ellipsis)]
+        return y
 
     def backward(self, grad_output):
         grad = np.zeros(self.shape, grad_output.dtype)
