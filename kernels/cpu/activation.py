@@ -51,7 +51,10 @@ def relu_backward(grad_output, output):
         flat_grad = flat_view(grad_output)
         run_parts(lambda i, j: _mask(flat_grad[i:j], flat[i:j], flat_out[i:j]), flat.size)
     elif output.ndim == 4 and is_channels_last(output):  # most often grad_output is a slice of channels
-        grad_rows, rows, out_rows = (a.transpose(0, 2, 3, 1).reshape(-1, a.shape[1]) for a in (grad_output, output, out))
+        pixels, channels = output.size // output.shape[1], output.shape[1]
+        grad_rows, rows, out_rows = (
+            a.transpose(0, 2, 3, 1).reshape(pixels, channels) for a in (grad_output, output, out)
+        )
         run_parts(lambda i, j: _mask_rows(grad_rows[i:j], rows[i:j], out_rows[i:j]), len(rows))
     else:
         return reference.relu_backward(grad_output, output)

@@ -8,7 +8,6 @@ import numpy as np
 
 from .. import checks
 from ..arrays import array_module
-from .arithmetic import keep_where
 
 __all__ = ["elu", "elu_backward", "relu", "relu_backward"]
 
@@ -27,7 +26,7 @@ def relu_backward(grad_output, output):
     """Gradient with respect to x: grad_output where output > 0 (or NaN), 0 elsewhere; at x = 0 it is 0."""
     checks.floating("relu_backward", grad_output=grad_output, output=output)
     checks.shape("relu_backward", "grad_output", grad_output, output.shape, "that of output")
-    return array_module(output).asarray(keep_where(~(output <= 0), grad_output))
+    return array_module(output).where(output <= 0, 0, grad_output)
 
 
 @np.errstate(over="ignore", invalid="ignore")

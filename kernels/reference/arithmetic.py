@@ -19,16 +19,6 @@ from ..layout import empty_images
 __all__ = ["add", "add_backward", "concatenate", "concatenate_backward", "scaled_add", "scaled_add_backward"]
 
 
-def keep_where(mask, array):
-    """`array` where the boolean `mask` is true, 0 elsewhere (where the array is infinite or NaN, too).
-
-    Multiplies the bit patterns by 0 or 1: the answer of `where(mask, array, 0)`, but about five times as fast,
-    because nothing branches on the mask.
-    """
-    bits = array.view(f"u{array.dtype.itemsize}")
-    return (bits * mask).view(array.dtype)
-
-
 def concatenate(arrays, axis=1):
     """Join arrays that agree in all axes but `axis`. Image batches (4 dimensions) come out channels-last."""
     arrays = list(arrays)

@@ -24,7 +24,6 @@ from .. import checks
 from ..arrays import array_module
 from ..layout import to_nchw, to_nhwc, zeros_images
 from ..window import output_size
-from .arithmetic import keep_where
 
 __all__ = ["avg_pool2d", "avg_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
 
@@ -161,7 +160,7 @@ def max_pool2d_backward(
     grad_x = zeros_images(xp, x_shape, grad_output.dtype)
     grad_images, grad_windows, taps = to_nhwc(grad_x), to_nhwc(grad_output), to_nhwc(taps)
     for tap, windows, pixels in window_taps(rows, columns):
-        grad_images[pixels] += keep_where(taps[windows] == tap, grad_windows[windows])
+        grad_images[pixels] += xp.where(taps[windows] == tap, grad_windows[windows], 0)
     return grad_x
 
 

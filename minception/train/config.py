@@ -39,7 +39,7 @@ class TrainConfig:
     limit_test: int | None = None
     augment: str = "standard"
     cutout: int = 0
-    epochs: int = 15
+    epochs: int = 10
     batch_size: int = 128
     optimizer: str = "sgd"
     lr: float | None = None

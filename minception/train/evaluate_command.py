@@ -7,6 +7,7 @@ import numpy as np
 
 import minception as mc
 from minception import checkpoint, data, models
+from minception.memory import keep_freed_memory
 
 from . import datasets, plots
 from .config import DATA, DEVICES, KERNELS, ConfigError, TrainConfig
@@ -60,6 +61,7 @@ def run(arguments):
     path, state_dict, record = _read(Path(arguments.checkpoint))
     config = TrainConfig.from_dict(record["config"])
     images = _load_data(arguments, config, record["data"])
+    keep_freed_memory()
     mc.set_num_threads(arguments.threads or mc.get_num_threads())
     with mc.use_kernels(arguments.kernels), np.errstate(all="ignore"):
         model = models.create(config.model, num_classes=len(record["data"]["class_names"]), in_channels=3)
