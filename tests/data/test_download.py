@@ -134,6 +134,15 @@ def test_a_wrong_checksum_leaves_nothing(before, server, target):
     assert len(server.ranges) == 1 + bool(before)
 
 
+def test_a_wrong_checksum_is_final_whatever_breaks_in_between(server, target):
+    """The part from an earlier run gets the blame once only."""
+    server.breaks = [None, 1000, None, 1000]
+    leave_part(target, b"x" * 1000)
+    with pytest.raises(CorruptDownloadError):
+        get(server, target, md5="0" * 32)
+    assert server.ranges == ["bytes=1000-", None, "bytes=1000-"]
+
+
 @pytest.mark.parametrize("sends_length, words", [(True, "has 300000 bytes"), (False, "more than the expected 1000")])
 def test_a_wrong_size_is_noticed_early(sends_length, words, server, target):
     server.sends_length = sends_length
