@@ -246,4 +246,3 @@ def _walk(root, gradient, retain_graph):
             waiting[origin] -= 1
             if waiting[origin] == 0:
                 ready.append(origin)
-        del input_grads, input_grad  # so that only `grads` keeps them alive while the next node runs
