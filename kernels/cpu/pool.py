@@ -15,7 +15,7 @@ BYTE_TAPS = 256
 
 
 @compiled
-def _first_inside(start, size, kernel, dilation):
+def _first_inside(start, kernel, dilation):
     """First tap of the window that begins at pixel `start` that is inside the image, else the last tap."""
     tap = 0
     while tap < kernel - 1 and start + tap * dilation < 0:
@@ -30,7 +30,7 @@ def _max_pool(pixels, kh, kw, sh, sw, ph, pw, dh, dw, best, taps):
     for n in range(images):
         for y in range(oh):
             for x in range(ow):
-                first = _first_inside(y * sh - ph, h, kh, dh) * kw + _first_inside(x * sw - pw, w, kw, dw)
+                first = _first_inside(y * sh - ph, kh, dh) * kw + _first_inside(x * sw - pw, kw, dw)
                 for c in range(channels):
                     best[n, y, x, c] = -np.inf
                     taps[n, y, x, c] = first

@@ -100,6 +100,29 @@ def test_max_pool(data, pool, dtype, count):
     assert is_channels_last(output) and is_channels_last(grad_x)
 
 
+@pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+def test_max_pool_of_nan(dtype):
+    """A NaN replaces any number and the last NaN wins, in every position of the window."""
+    x = np.arange(64, dtype=dtype).reshape(1, 1, 8, 8) % 7
+    x[0, 0, [0, 1, 3, 4, 4, 6, 7], [0, 3, 2, 4, 5, 7, 6]] = np.nan
+    for actual, expected in zip(cpu.max_pool2d(x, 2), reference.max_pool2d(x, 2), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    assert np.isnan(cpu.max_pool2d(x, 2)[0]).sum() == 5
+
+
+def test_batch_norm_far_from_zero():
+    """Mean 1e4, standard deviation 1e-2, float32: the rounding of the mean is a visible part of a deviation."""
+    rng = np.random.default_rng(0)
+    x = (1e4 + 1e-2 * rng.standard_normal((64, 3, 5, 7))).astype(np.float32)
+    grad = rng.standard_normal(x.shape).astype(np.float32)
+    output, mean, var = cpu.batch_norm_train(x, None, None)
+    expected, *_ = reference.batch_norm_train(x.astype(np.float64), None, None)
+    assert_close(output, expected.astype(np.float32))
+    grads = cpu.batch_norm_train_backward(grad, x, None, mean, var)
+    for actual, answer in zip(grads, reference.batch_norm_train_backward(grad, x, None, mean, var), strict=True):
+        assert_close(actual, answer, terms=64)
+
+
 @st.composite
 def batches(draw, dtype):
     """Images, sequences or vectors for batch norm, sometimes far from zero, with statistics of some channels."""
