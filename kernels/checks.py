@@ -27,6 +27,14 @@ def real(name, argument, value):
     return float(value)
 
 
+def positive(name, argument, value):
+    """Return a positive real number as a float, or raise an error that names the argument. NaN is not positive."""
+    value = real(name, argument, value)
+    if not value > 0:
+        raise ValueError(f"{name}: {argument} must be positive, got {value}")
+    return value
+
+
 def axis(name, value, dimensions):
     """Return the axis counted from the front; negative ones count from the end."""
     value = integer(name, "axis", value)
@@ -47,18 +55,43 @@ def pair(name, argument, value, minimum):
     return values
 
 
-def floating(name, **arrays):
-    """Require float32 or float64 arrays of one dtype; `None` stands for an absent array."""
-    present = {argument: array for argument, array in arrays.items() if array is not None}
-    for argument, array in present.items():
-        if not hasattr(array, "dtype"):
-            raise TypeError(f"{name}: {argument} must be an array, got {type(array).__name__}")
-        if array.dtype not in FLOAT_DTYPES:
-            raise TypeError(f"{name}: {argument} must be float32 or float64, got {array.dtype}")
-    dtypes = {array.dtype for array in present.values()}
+def sizes(name, argument, shape, meaning, minimum):
+    """Return a shape as four ints, each at least its `minimum`; `meaning` spells them, as in "(N, C, H, W)"."""
+    if not isinstance(shape, (tuple, list)):
+        raise TypeError(f"{name}: {argument} must be a tuple {meaning}, got {shape!r}")
+    if len(shape) != 4:
+        raise ValueError(f"{name}: {argument} must have 4 dimensions {meaning}, got shape {tuple(shape)}")
+    shape = tuple(integer(name, argument, size) for size in shape)
+    if any(size < least for size, least in zip(shape, minimum, strict=True)):
+        raise ValueError(f"{name}: {argument} {meaning} must be at least {minimum}, got shape {shape}")
+    return shape
+
+
+def array(name, argument, value):
+    """Require an array: something with a dtype and strides, which tensors and nested lists lack."""
+    if not (hasattr(value, "dtype") and hasattr(value, "strides")):
+        what = "None" if value is None else type(value).__name__
+        raise TypeError(f"{name}: {argument} must be an array, got {what}")
+
+
+def floating(name, optional=None, **arrays):
+    """Require float32 or float64 arrays of one dtype. Those in the dict `optional` may be None, for absent."""
+    absent_allowed = {} if optional is None else optional
+    present = arrays | {argument: value for argument, value in absent_allowed.items() if value is not None}
+    for argument, value in present.items():
+        array(name, argument, value)
+        if value.dtype not in FLOAT_DTYPES:
+            raise TypeError(f"{name}: {argument} must be float32 or float64, got {value.dtype}")
+    dtypes = {value.dtype for value in present.values()}
     if len(dtypes) > 1:
-        listing = ", ".join(f"{argument} is {array.dtype}" for argument, array in present.items())
+        listing = ", ".join(f"{argument} is {value.dtype}" for argument, value in present.items())
         raise TypeError(f"{name}: all arrays must have one dtype: {listing}")
+
+
+def writeable(name, argument, value):
+    """Require an array that can be written in place."""
+    if not getattr(value.flags, "writeable", True):  # CuPy's arrays can always be written
+        raise ValueError(f"{name}: {argument} is written in place, but it is read-only")
 
 
 def rank(name, argument, array, dimensions, meaning):

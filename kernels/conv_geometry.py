@@ -58,26 +58,6 @@ class ConvGeometry:
                 yield i, j, rows, tap_slice(j, self.stride[1], self.dilation[1], self.output_size[1])
 
 
-def check_arrays(name, bias=None, **arrays):
-    """Require float32 or float64 arrays of one dtype; only `bias` may be None."""
-    for argument, array in arrays.items():
-        if array is None:
-            raise TypeError(f"{name}: {argument} must be an array, got None")
-    checks.floating(name, **arrays, bias=bias)
-
-
-def four_axes(name, argument, shape, meaning, minimum):
-    """Return `shape` as four ints, each at least its `minimum`; `meaning` spells them, as in "(N, C, H, W)"."""
-    if not isinstance(shape, (tuple, list)):
-        raise TypeError(f"{name}: {argument} must be a tuple {meaning}, got {shape!r}")
-    if len(shape) != 4:
-        raise ValueError(f"{name}: {argument} must have 4 dimensions {meaning}, got shape {tuple(shape)}")
-    shape = tuple(checks.integer(name, argument, size) for size in shape)
-    if any(size < least for size, least in zip(shape, minimum, strict=True)):
-        raise ValueError(f"{name}: {argument} {meaning} must be at least {minimum}, got shape {shape}")
-    return shape
-
-
 def conv_geometry(name, x_shape, kernel_size, stride, padding, dilation, argument="x"):
     """Check the arguments of a sliding window and return the `ConvGeometry`.
 
@@ -92,7 +72,7 @@ def conv_geometry(name, x_shape, kernel_size, stride, padding, dilation, argumen
     Raises:
         TypeError, ValueError: naming the argument.
     """
-    x_shape = four_axes(name, argument, x_shape, "(N, C, H, W)", (0, 1, 1, 1))
+    x_shape = checks.sizes(name, argument, x_shape, "(N, C, H, W)", (0, 1, 1, 1))
     kernel_size = checks.pair(name, "kernel_size", kernel_size, 1)
     stride = checks.pair(name, "stride", stride, 1)
     dilation = checks.pair(name, "dilation", dilation, 1)
@@ -126,8 +106,8 @@ def conv2d_geometry(name, x_shape, weight_shape, stride, padding, dilation, grou
     Raises TypeError or ValueError, naming the argument.
     """
     x_argument, weight_argument = arguments.get("x", "x"), arguments.get("weight", "weight")
-    x_shape = four_axes(name, x_argument, x_shape, "(N, C, H, W)", (0, 1, 1, 1))
-    weight_shape = four_axes(name, weight_argument, weight_shape, "(O, C / groups, KH, KW)", (1, 1, 1, 1))
+    x_shape = checks.sizes(name, x_argument, x_shape, "(N, C, H, W)", (0, 1, 1, 1))
+    weight_shape = checks.sizes(name, weight_argument, weight_shape, "(O, C / groups, KH, KW)", (1, 1, 1, 1))
     groups = checks.integer(name, "groups", groups)
     if groups < 1:
         raise ValueError(f"{name}: groups must be positive, got {groups}")
@@ -150,8 +130,8 @@ def depthwise_geometry(name, x_shape, weight_shape, stride, padding, dilation, *
     Raises TypeError or ValueError, naming the argument.
     """
     x_argument, weight_argument = arguments.get("x", "x"), arguments.get("weight", "weight")
-    channels = four_axes(name, x_argument, x_shape, "(N, C, H, W)", (0, 1, 1, 1))[1]
-    weight_shape = four_axes(name, weight_argument, weight_shape, "(C * M, 1, KH, KW)", (1, 1, 1, 1))
+    channels = checks.sizes(name, x_argument, x_shape, "(N, C, H, W)", (0, 1, 1, 1))[1]
+    weight_shape = checks.sizes(name, weight_argument, weight_shape, "(C * M, 1, KH, KW)", (1, 1, 1, 1))
     if weight_shape[1] != 1 or weight_shape[0] % channels:
         raise ValueError(
             f"{name}: {weight_argument} must have shape (C * M, 1, KH, KW) with C = {channels} input channels, "
@@ -159,6 +139,25 @@ def depthwise_geometry(name, x_shape, weight_shape, stride, padding, dilation, *
         )
     geometry = conv_geometry(name, x_shape, weight_shape[2:], stride, padding, dilation, x_argument)
     return geometry, weight_shape[0] // channels
+
+
+def separable_geometry(name, x_shape, depthwise_shape, pointwise_shape, stride, padding, dilation):
+    """Check the arguments of a separable convolution; return the `ConvGeometry` of its depthwise half.
+
+    `depthwise_shape` is (C * M, 1, KH, KW), `pointwise_shape` (O, C * M, 1, 1).
+    Raises TypeError or ValueError, naming the argument.
+    """
+    geometry, _ = depthwise_geometry(
+        name, x_shape, depthwise_shape, stride, padding, dilation, weight="depthwise_weight"
+    )
+    checks.sizes(name, "pointwise_weight", pointwise_shape, "(O, C * M, 1, 1)", (0, 0, 0, 0))
+    expected = (max(pointwise_shape[0], 1), depthwise_shape[0], 1, 1)
+    if tuple(pointwise_shape) != expected:
+        raise ValueError(
+            f"{name}: pointwise_weight must have shape {expected} "
+            f"((O, C * M, 1, 1), C * M = depthwise_weight.shape[0]), got {pointwise_shape}"
+        )
+    return geometry
 
 
 def check_grad_output(name, grad_output, geometry, channels):

@@ -89,6 +89,14 @@ class Function:
         self._watched = []
         self._retained = None
 
+    def forward(self, *arrays, **options):
+        """The output array; every subclass writes its own."""
+        raise NotImplementedError(f"{self.name}: a Function needs a forward method of its own")
+
+    def backward(self, grad_output):
+        """The gradients of the inputs; every subclass writes its own."""
+        raise NotImplementedError(f"{self.name}: a Function needs a backward method of its own")
+
     @property
     def name(self):
         return type(self).__name__

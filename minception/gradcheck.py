@@ -3,6 +3,7 @@
 import numpy as np
 
 from .autograd import no_grad
+from .kernels.checks import positive, real
 from .tensor import Tensor, as_tensor
 
 ELEMENTWISE_LIMIT = 256
@@ -26,12 +27,17 @@ def gradcheck(function, inputs, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=
 
     Every input that requires a gradient must be a float64 leaf and every floating output float64 (ValueError
     otherwise); integer outputs are passed over. A function that gives
-    different values for equal inputs raises ValueError. Disagreement raises GradcheckError, or returns False if
+    different values for equal inputs raises ValueError, and so does an eps that is not positive; a function that does
+    not return tensors raises TypeError. Disagreement raises GradcheckError, or returns False if
     `raise_exception` is False.
 
     The truncation error of a central difference is O(eps**2), its rounding error about 1e-16 / eps relative to
     the size of the scalar (Press et al., "Numerical Recipes", 3rd edition, section 5.7).
     """
+    if not callable(function):
+        raise TypeError(f"gradcheck: function must be callable, got {function!r}")
+    eps = positive("gradcheck", "eps", eps)
+    atol, rtol = real("gradcheck", "atol", atol), real("gradcheck", "rtol", rtol)
     inputs = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     checked = [position for position, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
     if not checked:
@@ -66,6 +72,9 @@ class _Scalar:
     def _outputs(self, inputs):
         outputs = self.function(*inputs)
         outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+        for output in outputs:
+            if not isinstance(output, Tensor):
+                raise TypeError(f"gradcheck: function must return tensors, got {type(output).__name__}")
         outputs = [output for output in outputs if output.is_floating_point()]
         if any(output.dtype != np.float64 for output in outputs):
             raise ValueError(f"gradcheck: floating outputs must be float64, got {[str(o.dtype) for o in outputs]}")

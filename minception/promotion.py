@@ -21,20 +21,44 @@ def check_dtype(name, dtype):
     return dtype
 
 
-def as_array(data, dtype=None):
-    """The array of a tensor or array-like, copied only if the dtype must change; Python floats give float32."""
+def parse_dtype(name, dtype):
+    """The NumPy dtype that `dtype` names, or raise TypeError unless tensors can have it."""
+    try:
+        if dtype is None:  # NumPy would read it as float64
+            raise TypeError
+        return check_dtype(name, np.dtype(dtype))
+    except TypeError:
+        known = ", ".join(map(str, DTYPES))
+        raise TypeError(f"{name}: tensors cannot have dtype {dtype}; use one of {known}") from None
+
+
+def as_array(data, dtype=None, name="Tensor"):
+    """The array of a tensor or array-like, copied only if the dtype must change; Python floats give float32.
+
+    Raises TypeError, in the name of the operation `name`, for what cannot become a tensor of that dtype, ValueError
+    for nested lists of uneven lengths.
+    """
+    if dtype is not None:
+        dtype = parse_dtype(name, dtype)
     array = getattr(data, "_array", None)
     if array is None:
-        array = data if hasattr(data, "strides") and hasattr(data, "dtype") else np.asarray(data)
+        array = data if hasattr(data, "strides") and hasattr(data, "dtype") else _from_items(data, name)
         if array.dtype.kind not in "buif":
-            raise TypeError(f"Tensor: cannot be made from {type(data).__name__} of dtype {array.dtype}")
+            raise TypeError(f"{name}: a tensor cannot be made from {type(data).__name__} of dtype {array.dtype}")
         if array.dtype == np.float64 and not hasattr(data, "dtype") and dtype is None:
             dtype = _dtype_of_items(data)
     if dtype is not None:
         with np.errstate(over="ignore"):
             array = array.astype(dtype, copy=False)
-    check_dtype("Tensor", array.dtype)
+    check_dtype(name, array.dtype)
     return array
+
+
+def _from_items(data, name):
+    try:
+        return np.asarray(data)
+    except ValueError:
+        raise ValueError(f"{name}: nested lists must have the same lengths at each depth") from None
 
 
 def _dtype_of_items(data):

@@ -76,7 +76,7 @@ class Tensor:
 
     def size(self, dim=None):
         """The shape, or its entry `dim`."""
-        return self.shape if dim is None else self.shape[dim]
+        return self.shape if dim is None else self.shape[ops.axis_index("size", dim, self.ndim)]
 
     def dim(self):
         """Number of dimensions."""
@@ -193,7 +193,7 @@ class Tensor:
                 )
             gradient = np.ones(self.shape, self.dtype)
         else:
-            gradient = as_array(gradient, self.dtype)
+            gradient = as_array(gradient, self.dtype, "backward: gradient")
             if gradient.shape != self.shape:
                 raise RuntimeError(
                     f"backward: gradient must have the tensor's shape {self.shape}, got {gradient.shape}"
@@ -218,6 +218,8 @@ class Tensor:
         """
         if not self.requires_grad:
             raise RuntimeError("register_hook: this tensor does not require a gradient")
+        if not callable(hook):
+            raise TypeError(f"register_hook: hook must be callable, got {hook!r}")
         return HookHandle(self._hooks if self.grad_fn is None else self.grad_fn._hooks, hook)
 
     def retain_grad(self):
@@ -238,17 +240,24 @@ class Tensor:
 
     @data.setter
     def data(self, value):
-        value = as_array(value, self.dtype)
+        value = as_array(value, self.dtype, "data")
         if value is not self._array:
-            self._write(Ellipsis, value)
+            self._write("data", Ellipsis, value)
 
     # In place, where nothing is recorded
 
     def _bump_version(self):
         self._counter.value += 1
 
-    def _write(self, index, value):
-        self._array[index] = value
+    def _write(self, name, index, value):
+        try:
+            first, second = ops.split_index(index, self.ndim)
+            if second is None:
+                self._array[first] = value
+            else:
+                self._array[first][second] = value
+        except (IndexError, ValueError) as error:
+            raise type(error)(f"{name}: shape {self.shape}: {error}") from None
         self._bump_version()
 
     def _in_place(self, name, index, value):
@@ -258,7 +267,7 @@ class Tensor:
                 f"{name}: in-place changes are not recorded by autograd; write it out of place (x = x + y), or "
                 "inside `with no_grad():` if no gradient should flow through it"
             )
-        self._write(index, as_array(value, self.dtype))
+        self._write(name, index, as_array(value, self.dtype, name))
         return self
 
     def __setitem__(self, index, value):
@@ -303,8 +312,8 @@ class Tensor:
 def as_tensor(data, dtype=None):
     """`data` itself if it is a tensor (of that dtype), else a new tensor."""
     if isinstance(data, Tensor):
-        return data if dtype is None or data.dtype == np.dtype(dtype) else data.to(dtype)
-    return Tensor(data, dtype)
+        return data if dtype is None else data.to(dtype)
+    return Tensor._wrap(np.array(as_array(data, dtype, "as_tensor")))
 
 
 def from_numpy(array):

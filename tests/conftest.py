@@ -16,6 +16,28 @@ settings.load_profile("quick")
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser):
+    parser.addoption("--error-table", action="store_true", help="print the worst float32 errors beside torch's")
+    parser.addoption("--mutant-table", action="store_true", help="print which test catches which wrong kernel")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    from tests.mutants import mutant_table
+    from tests.table import error_table
+
+    reports = [report for group in ("passed", "failed") for report in terminalreporter.stats.get(group, [])]
+    recorded = [pair for report in reports for pair in report.user_properties]
+    tables = {
+        "error_table": ("rounding", "worst float32 errors, in eps * magnitude (tests/table/rounding.py)", error_table),
+        "mutant_table": ("mutant", "wrong kernels, and the first test that notices (tests/mutants)", mutant_table),
+    }
+    for option, (key, title, module) in tables.items():
+        if config.getoption(option):
+            terminalreporter.section(title)
+            found = [value for name, value in recorded if name == key]
+            terminalreporter.write("\n".join(module.lines(found)) + "\n")
+
+
 @pytest.fixture
 def rng():
     """A NumPy generator with a fixed seed."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import minception as mc
 from minception import functional as F
@@ -263,3 +264,12 @@ def test_copies_are_independent():
             copy.zero_()
     y.sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), np.exp([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("index", [(0, slice(None), [1, 2]), ([0, 1], slice(1, None), 3), (Ellipsis, 0, [0, 2])])
+def test_assignment_beside_an_integer_broadcasts_as_in_torch(index):
+    ours, theirs = mc.from_numpy(np.zeros((2, 3, 4))), torch.zeros((2, 3, 4), dtype=torch.float64)
+    value = np.arange(theirs[index].numel(), dtype=float).reshape(theirs[index].shape)
+    ours[index] = value
+    theirs[index] = torch.tensor(value)
+    np.testing.assert_array_equal(np.asarray(ours), theirs.numpy())

@@ -41,11 +41,10 @@ def relu(x):
 
 def relu_backward(grad_output, output):
     """See `reference.relu_backward`."""
-    flat = flat_view(output)
-    alike = grad_output.dtype == output.dtype and grad_output.shape == output.shape
-    if flat is None or output.ndim == 0 or output.size == 0 or not alike:
-        return reference.relu_backward(grad_output, output)
     checks.floating("relu_backward", grad_output=grad_output, output=output)
+    flat = flat_view(output)
+    if flat is None or output.ndim == 0 or output.size == 0 or grad_output.shape != output.shape:
+        return reference.relu_backward(grad_output, output)
     out, flat_out = like(output)
     if grad_output.strides == output.strides:
         flat_grad = flat_view(grad_output)

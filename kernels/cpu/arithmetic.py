@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import checks
 from ..conv_geometry import quiet
 from ..reference import arithmetic as reference
 from ..threads import run_parts
@@ -14,7 +15,7 @@ SMALL = 1 << 16  # elements that one thread handles in less time than two need t
 
 def concatenate(arrays, axis=1):
     """See `reference.concatenate`."""
-    arrays = list(arrays)
+    arrays = reference.check_arrays(arrays)
     total = sum(array.size for array in arrays)
     if total < SMALL or arrays[0].ndim != 4 or axis != 1:
         return reference.concatenate(arrays, axis)
@@ -32,7 +33,8 @@ def concatenate(arrays, axis=1):
 @quiet
 def add(x, y):
     """See `reference.add`."""
-    if x.size < SMALL or x.shape != y.shape or x.dtype != y.dtype or x.strides != y.strides:
+    checks.floating("add", x=x, y=y)
+    if x.size < SMALL or x.shape != y.shape or x.strides != y.strides:
         return reference.add(x, y)
     flat_x, flat_y = flat_view(x), flat_view(y)
     if flat_x is None:

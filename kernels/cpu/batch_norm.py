@@ -98,14 +98,18 @@ def _merged_moments(rows):
         mean += shift * size / total
         square += part_square + shift**2 * done * size / total
         done = total
+    lost = np.isnan(mean)  # merging infinities makes NaN of means that are infinite
+    if lost.any():
+        mean[lost] = rows[:, lost].mean(axis=0, dtype=np.float64)
     return mean, square / count
 
 
 @reference.quiet
 def batch_norm_train(x, weight, bias, eps=1e-5):
     """See `reference.batch_norm_train`."""
-    reference.check_arguments("batch_norm_train", x, weight=weight, bias=bias)
-    if x.size <= x.shape[1] or not eps > 0:  # nothing to normalise, or an error
+    reference.check_arguments("batch_norm_train", x, {"weight": weight, "bias": bias})
+    eps = reference.check_training_eps("batch_norm_train", eps)
+    if x.size <= x.shape[1]:  # nothing to normalise, or an error
         return reference.batch_norm_train(x, weight, bias, eps)
     rows = as_rows(x)
     mean, var = _merged_moments(rows)
@@ -126,7 +130,8 @@ def batch_norm_train(x, weight, bias, eps=1e-5):
 def batch_norm_eval(x, running_mean, running_var, weight, bias, eps=1e-5):
     """See `reference.batch_norm_eval`."""
     statistics = {"running_mean": running_mean, "running_var": running_var}
-    reference.check_arguments("batch_norm_eval", x, weight=weight, bias=bias, **statistics)
+    reference.check_arguments("batch_norm_eval", x, {"weight": weight, "bias": bias}, **statistics)
+    eps = reference.check_eval_eps("batch_norm_eval", eps)
     rows = as_rows(x)
     scale = 1 / np.sqrt(running_var.astype(np.float64) + eps)
     if weight is not None:
@@ -142,9 +147,9 @@ def batch_norm_eval(x, running_mean, running_var, weight, bias, eps=1e-5):
 @reference.quiet
 def batch_norm_train_backward(grad_output, x, weight, mean, var, eps=1e-5):
     """See `reference.batch_norm_train_backward`, equation (4)."""
-    reference.check_arguments(
-        "batch_norm_train_backward", x, grad_output=grad_output, weight=weight, mean=mean, var=var
-    )
+    name = "batch_norm_train_backward"
+    reference.check_arguments(name, x, {"weight": weight}, {"grad_output": grad_output}, mean=mean, var=var)
+    eps = reference.check_training_eps(name, eps)
     if x.size == 0:
         return reference.batch_norm_train_backward(grad_output, x, weight, mean, var, eps)
     g, rows = as_rows(grad_output), as_rows(x)

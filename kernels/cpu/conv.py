@@ -106,7 +106,7 @@ def _matrix(images):
 @quiet
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """See `reference.conv2d`."""
-    checks.floating("conv2d", x=x, weight=weight, bias=bias)
+    checks.floating("conv2d", {"bias": bias}, x=x, weight=weight)
     geometry, groups = conv2d_geometry("conv2d", x.shape, weight.shape, stride, padding, dilation, groups)
     if groups > 1 or x.size == 0:
         return reference.conv2d(x, weight, bias, stride, padding, dilation, groups)

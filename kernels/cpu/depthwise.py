@@ -103,7 +103,7 @@ def _numbers(geometry):
 def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     """See `reference.depthwise_conv2d`."""
     name = "depthwise_conv2d"
-    checks.floating(name, x=x, weight=weight, bias=bias)
+    checks.floating(name, {"bias": bias}, x=x, weight=weight)
     geometry, multiplier = depthwise_geometry(name, x.shape, weight.shape, stride, padding, dilation)
     if multiplier > 1:
         return reference.depthwise_conv2d(x, weight, bias, stride, padding, dilation)

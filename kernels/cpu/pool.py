@@ -85,7 +85,9 @@ def _numbers(rows, columns):
 def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """See `reference.max_pool2d`."""
     checks.floating("max_pool2d", x=x)
-    rows, columns = reference.pool_axes("max_pool2d", x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    rows, columns = reference.pool_axes(
+        "max_pool2d", "x", x.shape, kernel_size, stride, padding, dilation, ceil_mode
+    )
     shape = reference.pooled_shape(x.shape, rows, columns)
     best = empty_images(np, shape, x.dtype)
     taps = empty_images(np, shape, np.uint8 if rows.kernel * columns.kernel <= BYTE_TAPS else np.int32)

@@ -63,12 +63,11 @@ def window_areas(xp, height, width, oh, ow, dtype):
     return ((bottom - top)[:, None, None] * (right - left)[:, None]).astype(dtype)
 
 
-def check_shape(name, x_shape):
-    """Require (N, C, H, W) with at least one pixel."""
-    if len(x_shape) != 4:
-        raise ValueError(f"{name}: x must have 4 dimensions (N, C, H, W), got shape {tuple(x_shape)}")
+def check_shape(name, argument, x_shape):
+    """Require (N, C, H, W) with at least one pixel; `argument` is what the caller calls it."""
+    x_shape = checks.sizes(name, argument, x_shape, "(N, C, H, W)", (0, 0, 0, 0))
     if x_shape[2] == 0 or x_shape[3] == 0:
-        raise ValueError(f"{name}: x must have at least one pixel, got shape {tuple(x_shape)}")
+        raise ValueError(f"{name}: {argument} must have at least one pixel, got shape {x_shape}")
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -80,7 +79,7 @@ def adaptive_avg_pool2d(x, output_size):
     """
     name = "adaptive_avg_pool2d"
     checks.floating(name, x=x)
-    check_shape(name, x.shape)
+    check_shape(name, "x", x.shape)
     if not isinstance(output_size, (tuple, list)):
         output_size = (output_size, output_size)
     kept = x.shape[2:]
@@ -100,7 +99,7 @@ def adaptive_avg_pool2d_backward(grad_output, x_shape):
     """Gradient (N, C, H, W) for grad_output (N, C, OH, OW): each pixel sums its windows' shares."""
     name = "adaptive_avg_pool2d_backward"
     checks.floating(name, grad_output=grad_output)
-    check_shape(name, x_shape)
+    check_shape(name, "x_shape", x_shape)
     checks.rank(name, "grad_output", grad_output, 4, "(N, C, OH, OW)")
     oh, ow = grad_output.shape[2:]
     expected = (x_shape[0], x_shape[1], max(oh, 1), max(ow, 1))
@@ -117,7 +116,7 @@ def adaptive_avg_pool2d_backward(grad_output, x_shape):
 def global_avg_pool2d(x):
     """Mean over all pixels of each channel: x (N, C, H, W) to (N, C, 1, 1). Sums are kept in float64."""
     checks.floating("global_avg_pool2d", x=x)
-    check_shape("global_avg_pool2d", x.shape)
+    check_shape("global_avg_pool2d", "x", x.shape)
     mean = to_nhwc(x).mean(axis=(1, 2), keepdims=True, dtype=np.float64)  # (N, 1, 1, C)
     return to_nchw(mean.astype(x.dtype, order="C"))
 
@@ -126,7 +125,7 @@ def global_avg_pool2d_backward(grad_output, x_shape):
     """Gradient (N, C, H, W) for grad_output (N, C, 1, 1): every pixel receives 1 / (H * W) of it."""
     name = "global_avg_pool2d_backward"
     checks.floating(name, grad_output=grad_output)
-    check_shape(name, x_shape)
+    check_shape(name, "x_shape", x_shape)
     n, c, height, width = x_shape
     checks.shape(name, "grad_output", grad_output, (n, c, 1, 1), "the output of global_avg_pool2d")
     xp = array_module(grad_output)

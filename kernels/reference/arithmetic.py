@@ -10,6 +10,8 @@ than float32 and float64, mixed dtypes, or a scale that is not a real number; `V
 do not fit.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from .. import checks
@@ -21,15 +23,23 @@ __all__ = ["add", "add_backward", "concatenate", "concatenate_backward", "scaled
 
 def concatenate(arrays, axis=1):
     """Join arrays that agree in all axes but `axis`. Image batches (4 dimensions) come out channels-last."""
-    arrays = list(arrays)
+    arrays = check_arrays(arrays)
     return array_module(*arrays).concatenate(arrays, axis=axis, out=concatenated(arrays, axis))
 
 
-def concatenated(arrays, axis):
-    """Check the arguments of `concatenate`; return its output, not yet filled."""
+def check_arrays(arrays):
+    """Return the first argument of `concatenate` as a list of floating arrays, at least one."""
+    if not isinstance(arrays, Iterable) or hasattr(arrays, "dtype"):
+        raise TypeError(f"concatenate: arrays must be a list of arrays, got {type(arrays).__name__}")
+    arrays = list(arrays)
     if not arrays:
         raise ValueError("concatenate: arrays must hold at least one array")
     checks.floating("concatenate", **{f"arrays[{i}]": array for i, array in enumerate(arrays)})
+    return arrays
+
+
+def concatenated(arrays, axis):
+    """Check the shapes of the arrays that `concatenate` joins; return its output, not yet filled."""
     first = arrays[0]
     axis = checks.axis("concatenate", axis, first.ndim)
     total = 0
@@ -47,6 +57,8 @@ def concatenate_backward(grad_output, sizes, axis=1):
     name = "concatenate_backward"
     checks.floating(name, grad_output=grad_output)
     axis = checks.axis(name, axis, grad_output.ndim)
+    if not isinstance(sizes, Iterable):
+        raise TypeError(f"{name}: sizes must be a list of integers, got {sizes!r}")
     sizes = [checks.integer(name, "sizes", size) for size in sizes]
     if min(sizes, default=-1) < 0 or sum(sizes) != grad_output.shape[axis]:
         raise ValueError(

@@ -98,9 +98,8 @@ def batch_norm_train(x, weight, bias, eps=1e-5):
     ValueError: one value per channel, whose variance says nothing; eps <= 0; wrong shapes. TypeError: dtypes.
     """
     name = "batch_norm_train"
-    check_arguments(name, x, weight=weight, bias=bias)
-    if not eps > 0:
-        raise ValueError(f"{name}: eps must be positive during training, got {eps}")
+    check_arguments(name, x, {"weight": weight, "bias": bias})
+    eps = check_training_eps(name, eps)
     matrix = _as_rows(x)  # (rows, C)
     rows, c = matrix.shape
     if rows == 1:
@@ -119,7 +118,7 @@ def batch_norm_train(x, weight, bias, eps=1e-5):
         deviation *= deviation
         total_square += _column_sums(deviation)
     residual = total_deviation / max(rows, 1)  # what `center` lacks of the mean
-    mean = center + residual
+    mean = xp.where(xp.isfinite(center), center + residual, center)  # an infinite mean has no residual
     var = xp.maximum(total_square / max(rows, 1) - residual**2, 0)
 
     inverse_std = 1 / xp.sqrt(var + eps)
@@ -134,10 +133,12 @@ def batch_norm_eval(x, running_mean, running_var, weight, bias, eps=1e-5):
     """Normalise by given statistics: weight * (x - running_mean) / sqrt(running_var + eps) + bias.
 
     x: (N, C, ...); running_mean, running_var: (C,); weight, bias: (C,) or None. All float32 or all float64.
-    Returns the output, shaped as x. ValueError: wrong shapes. TypeError: dtypes.
+    Returns the output, shaped as x. ValueError: wrong shapes, eps < 0. TypeError: dtypes.
     """
     name = "batch_norm_eval"
-    check_arguments(name, x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    statistics = {"running_mean": running_mean, "running_var": running_var}
+    check_arguments(name, x, {"weight": weight, "bias": bias}, **statistics)
+    eps = check_eval_eps(name, eps)
     scale = _inverse_std(running_var, eps) * (1 if weight is None else weight)
     return _as_images(_scale_and_shift(_as_rows(x), running_mean, scale, bias), x.shape)
 
@@ -148,10 +149,11 @@ def batch_norm_train_backward(grad_output, x, weight, mean, var, eps=1e-5):
 
     grad_output, x: (N, C, ...); weight: (C,) or None; mean, var: (C,), as `batch_norm_train` returned them.
     Returns (grad_x, grad_weight, grad_bias); the last two (C,), computed also where weight is None.
-    ValueError: wrong shapes. TypeError: dtypes.
+    ValueError: wrong shapes, eps <= 0. TypeError: dtypes.
     """
     name = "batch_norm_train_backward"
-    check_arguments(name, x, grad_output, weight=weight, mean=mean, var=var)
+    check_arguments(name, x, {"weight": weight}, {"grad_output": grad_output}, mean=mean, var=var)
+    eps = check_training_eps(name, eps)
     gradients, matrix = _as_rows(grad_output), _as_rows(x)  # (rows, C) each
     rows = max(matrix.shape[0], 1)
 
@@ -182,11 +184,12 @@ def batch_norm_eval_backward(grad_output, x, weight, running_mean, running_var, 
 
     grad_output, x: (N, C, ...); weight: (C,) or None; running_mean, running_var: (C,).
     Returns (grad_x, grad_weight, grad_bias); the last two (C,), computed also where weight is None.
-    ValueError: wrong shapes. TypeError: dtypes.
+    ValueError: wrong shapes, eps < 0. TypeError: dtypes.
     """
     name = "batch_norm_eval_backward"
     statistics = {"running_mean": running_mean, "running_var": running_var}
-    check_arguments(name, x, grad_output, weight=weight, **statistics)
+    check_arguments(name, x, {"weight": weight}, {"grad_output": grad_output}, **statistics)
+    eps = check_eval_eps(name, eps)
     gradients, matrix = _as_rows(grad_output), _as_rows(x)
     sum_g, sum_gd, _ = _backward_sums(gradients, matrix, running_mean)
     inverse_std = _inverse_std(running_var, eps)
@@ -204,7 +207,7 @@ def batch_norm_update_running(running_mean, running_var, mean, var, count, momen
     All arrays (C,). `var` is the biased variance of `batch_norm_train`; what enters running_var is the *unbiased*
     var * count / (count - 1), `count` being the number of values per channel. Count 0, an empty batch, changes
     nothing.
-    ValueError: count is 1 or negative, wrong shapes. TypeError: dtypes.
+    ValueError: count is 1 or negative, wrong shapes, read-only running statistics. TypeError: dtypes.
     """
     name = "batch_norm_update_running"
     checks.floating(name, running_mean=running_mean, running_var=running_var, mean=mean, var=var)
@@ -214,6 +217,9 @@ def batch_norm_update_running(running_mean, running_var, mean, var, count, momen
     count = checks.integer(name, "count", count)
     if count < 0 or count == 1:
         raise ValueError(f"{name}: count must be 0 or at least 2 (unbiased variance), got {count}")
+    momentum = checks.real(name, "momentum", momentum)
+    checks.writeable(name, "running_mean", running_mean)
+    checks.writeable(name, "running_var", running_var)
     if count == 0:
         return
     xp = array_module(running_mean)
@@ -222,14 +228,34 @@ def batch_norm_update_running(running_mean, running_var, mean, var, count, momen
     running_var[...] = (1 - momentum) * running_var.astype(xp.float64) + momentum * unbiased
 
 
-def check_arguments(name, x, grad_output=None, **per_channel):
-    """Require one floating dtype, x of shape (N, C, ...), grad_output shaped as x, the others (C,) or None."""
-    checks.floating(name, x=x, grad_output=grad_output, **per_channel)
+def check_training_eps(name, eps):
+    """Return eps as a float; a batch may have variance zero, so it must be positive."""
+    eps = checks.real(name, "eps", eps)
+    if not eps > 0:
+        raise ValueError(f"{name}: eps must be positive during training, got {eps}")
+    return eps
+
+
+def check_eval_eps(name, eps):
+    """Return eps as a float; the running variance is seldom zero, so eps may be."""
+    eps = checks.real(name, "eps", eps)
+    if not eps >= 0:
+        raise ValueError(f"{name}: eps must be non-negative, got {eps}")
+    return eps
+
+
+def check_arguments(name, x, optional, shaped_as_x=None, **per_channel):
+    """Require one floating dtype, x of shape (N, C, ...), the arrays of the dict `shaped_as_x` shaped so too.
+
+    The others must be (C,); those in the dict `optional` may be None.
+    """
+    shaped_as_x = {} if shaped_as_x is None else shaped_as_x
+    checks.floating(name, optional, x=x, **shaped_as_x, **per_channel)
     if x.ndim < 2:
         raise ValueError(f"{name}: x must have at least 2 dimensions (N, C, ...), got shape {x.shape}")
-    if grad_output is not None:
-        checks.shape(name, "grad_output", grad_output, x.shape, "that of x")
-    for argument, array in per_channel.items():
+    for argument, array in shaped_as_x.items():
+        checks.shape(name, argument, array, x.shape, "that of x")
+    for argument, array in (optional | per_channel).items():
         if array is not None:
             checks.shape(name, argument, array, (x.shape[1],), "one value per channel of x")
 

@@ -39,7 +39,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import array_module
-from .batch_norm import check_arguments, quiet
+from .batch_norm import check_arguments, check_training_eps, quiet
 
 __all__ = ["BatchNormGradients", "BatchNormSteps", "batch_norm_backward_steps", "batch_norm_forward_steps"]
 
@@ -96,11 +96,10 @@ def batch_norm_forward_steps(x, weight, bias, eps=1e-5):
     Returns `BatchNormSteps`. ValueError: wrong shapes, too few values, eps <= 0. TypeError: dtypes.
     """
     name = "batch_norm_forward_steps"
-    check_arguments(name, x, weight=weight, bias=bias)
+    check_arguments(name, x, {"weight": weight, "bias": bias})
     if _values_per_channel(x) < 2:
         raise ValueError(f"{name}: Expected more than 1 value per channel when training, got shape {x.shape}")
-    if not eps > 0:
-        raise ValueError(f"{name}: eps must be positive during training, got {eps}")
+    eps = check_training_eps(name, eps)
     xp = array_module(x)
 
     # Algorithm 1, line 1: the mean of each channel
@@ -143,11 +142,13 @@ def batch_norm_backward_steps(grad_output, steps):
 
     grad_output: shaped as x and of its dtype; steps: a `BatchNormSteps`.
     Returns `BatchNormGradients`; `weight` and `bias` are computed also where those inputs are None.
-    ValueError: wrong shape. TypeError: dtypes.
+    ValueError: wrong shape. TypeError: dtypes, or other `steps`.
     """
     name = "batch_norm_backward_steps"
+    if not isinstance(steps, BatchNormSteps):
+        raise TypeError(f"{name}: steps must be a BatchNormSteps, got {type(steps).__name__}")
     x, centered, std, inverse_std = steps.x, steps.centered, steps.std, steps.inverse_std
-    check_arguments(name, x, grad_output)
+    check_arguments(name, x, {}, {"grad_output": grad_output})
     xp = array_module(x)
     count = _values_per_channel(x)  # M = N*H*W
     grad_output = grad_output.astype(std.dtype)

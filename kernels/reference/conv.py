@@ -36,7 +36,6 @@ G. Hinton, "ImageNet Classification with Deep Convolutional Neural Networks" (20
 from .. import checks
 from ..arrays import array_module
 from ..conv_geometry import (
-    check_arrays,
     check_grad_output,
     conv2d_geometry,
     conv_geometry,
@@ -77,7 +76,7 @@ def im2col(x, kernel_size, stride=1, padding=0, dilation=1):
 
     Source: Chellapilla et al. (2006), unrolled convolution.
     """
-    check_arrays("im2col", x=x)
+    checks.floating("im2col", x=x)
     geometry = conv_geometry("im2col", x.shape, kernel_size, stride, padding, dilation)
     windows = _windows(x, geometry, groups=1)[0]  # (N, OH, OW, KH, KW, C), overlapping
     n, oh, ow, kh, kw, c = windows.shape
@@ -102,7 +101,7 @@ def col2im(columns, x_shape, kernel_size, stride=1, padding=0, dilation=1):
 
     Source: Chellapilla et al. (2006), the backward pass of unrolled convolution.
     """
-    check_arrays("col2im", columns=columns)
+    checks.floating("col2im", columns=columns)
     geometry = conv_geometry("col2im", x_shape, kernel_size, stride, padding, dilation, "x_shape")
     (n, c, _, _), (kh, kw), (oh, ow) = geometry.x_shape, geometry.kernel_size, geometry.output_size
     checks.shape("col2im", "columns", columns, (n * oh * ow, kh * kw * c), "(N * OH * OW, KH * KW * C)")
@@ -134,7 +133,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
     Source: Chellapilla et al. (2006); sizes: Dumoulin and Visin (2016), relationship 6, dilation section 5.1.
     """
-    check_arrays("conv2d", bias, x=x, weight=weight)
+    checks.floating("conv2d", {"bias": bias}, x=x, weight=weight)
     geometry, groups = conv2d_geometry("conv2d", x.shape, weight.shape, stride, padding, dilation, groups)
     if bias is not None:
         checks.shape("conv2d", "bias", bias, weight.shape[:1], "one per output channel")
@@ -169,7 +168,7 @@ def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dil
     Source: Chellapilla et al. (2006); Dumoulin and Visin (2016), chapter 4 (transposed convolution).
     """
     name = "conv2d_backward_input"
-    check_arrays(name, grad_output=grad_output, weight=weight)
+    checks.floating(name, grad_output=grad_output, weight=weight)
     geometry, groups = conv2d_geometry(name, x_shape, weight.shape, stride, padding, dilation, groups, x="x_shape")
     check_grad_output(name, grad_output, geometry, weight.shape[0])
     grad_x = empty_images(array_module(grad_output), geometry.x_shape, grad_output.dtype)
@@ -199,7 +198,7 @@ def conv2d_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, di
     Source: Chellapilla et al. (2006).
     """
     name = "conv2d_backward_weight"
-    check_arrays(name, grad_output=grad_output, x=x)
+    checks.floating(name, grad_output=grad_output, x=x)
     geometry, groups = conv2d_geometry(
         name, x.shape, weight_shape, stride, padding, dilation, groups, weight="weight_shape"
     )
@@ -220,7 +219,7 @@ def conv2d_backward_bias(grad_output):
     Raises:
         TypeError, ValueError: `grad_output` is not a float array of four dimensions.
     """
-    check_arrays("conv2d_backward_bias", grad_output=grad_output)
+    checks.floating("conv2d_backward_bias", grad_output=grad_output)
     checks.rank("conv2d_backward_bias", "grad_output", grad_output, 4, "(N, O, OH, OW)")
     # Three short sums, not one long: the rounding error grows with OW + OH + N instead of their product.
     return grad_output.sum(axis=3).sum(axis=2).sum(axis=0)

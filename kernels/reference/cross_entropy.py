@@ -34,7 +34,7 @@ def check_arguments(name, argument, scores, labels, label_smoothing, reduction, 
     `scores` are the logits or log-probabilities (N, C), called `argument` in messages. `counted` (N,) is
     False where the label is ignored; `picked` (N,) are the labels as column indices, 0 where ignored.
     """
-    checks.floating(name, **{argument: scores, "weight": weight})
+    checks.floating(name, {"weight": weight}, **{argument: scores})
     checks.rank(name, argument, scores, 2, "(N, C)")
     n, classes = scores.shape
     if classes == 0:

@@ -27,7 +27,14 @@ F. Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions" (201
 
 from .. import checks
 from ..arrays import array_module
-from ..conv_geometry import check_arrays, check_grad_output, depthwise_geometry, image_chunks, pad_images, quiet
+from ..conv_geometry import (
+    check_grad_output,
+    depthwise_geometry,
+    image_chunks,
+    pad_images,
+    quiet,
+    separable_geometry,
+)
 from ..layout import empty_images, to_nhwc
 from .conv import conv2d, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight
 
@@ -62,7 +69,7 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     Source: Sifre (2014); Chollet (2017), section 2.
     """
     name = "depthwise_conv2d"
-    check_arrays(name, bias, x=x, weight=weight)
+    checks.floating(name, {"bias": bias}, x=x, weight=weight)
     geometry, multiplier = depthwise_geometry(name, x.shape, weight.shape, stride, padding, dilation)
     if bias is not None:
         checks.shape(name, "bias", bias, weight.shape[:1], "one per output channel")
@@ -97,7 +104,7 @@ def depthwise_conv2d_backward_input(grad_output, weight, x_shape, stride=1, padd
         TypeError, ValueError: as `depthwise_conv2d`; also a `grad_output` that does not have the output's shape.
     """
     name = "depthwise_conv2d_backward_input"
-    check_arrays(name, grad_output=grad_output, weight=weight)
+    checks.floating(name, grad_output=grad_output, weight=weight)
     geometry, multiplier = depthwise_geometry(name, x_shape, weight.shape, stride, padding, dilation, x="x_shape")
     check_grad_output(name, grad_output, geometry, weight.shape[0])
     xp = array_module(grad_output)
@@ -135,7 +142,7 @@ def depthwise_conv2d_backward_weight(grad_output, x, weight_shape, stride=1, pad
         TypeError, ValueError: as `depthwise_conv2d`; also a `grad_output` that does not have the output's shape.
     """
     name = "depthwise_conv2d_backward_weight"
-    check_arrays(name, grad_output=grad_output, x=x)
+    checks.floating(name, grad_output=grad_output, x=x)
     geometry, multiplier = depthwise_geometry(
         name, x.shape, weight_shape, stride, padding, dilation, weight="weight_shape"
     )
@@ -172,8 +179,9 @@ def separable_conv2d(x, depthwise_weight, pointwise_weight, bias=None, stride=1,
     Source: Chollet (2017), section 2; no activation in between, section 4.7.
     """
     name = "separable_conv2d"
-    check_arrays(name, bias, x=x, depthwise_weight=depthwise_weight, pointwise_weight=pointwise_weight)
-    _check_separable(name, x, depthwise_weight, pointwise_weight, stride, padding, dilation)
+    checks.floating(name, {"bias": bias}, x=x, depthwise_weight=depthwise_weight, pointwise_weight=pointwise_weight)
+    shapes = x.shape, depthwise_weight.shape, pointwise_weight.shape
+    separable_geometry(name, *shapes, stride, padding, dilation)
     if bias is not None:
         checks.shape(name, "bias", bias, pointwise_weight.shape[:1], "one per output channel")
     features = depthwise_conv2d(x, depthwise_weight, None, stride, padding, dilation)  # (N, C*M, OH, OW)
@@ -195,10 +203,11 @@ def separable_conv2d_backward(grad_output, x, depthwise_weight, pointwise_weight
         TypeError, ValueError: as `separable_conv2d`; also a `grad_output` that does not have the output's shape.
     """
     name = "separable_conv2d_backward"
-    check_arrays(
+    checks.floating(
         name, grad_output=grad_output, x=x, depthwise_weight=depthwise_weight, pointwise_weight=pointwise_weight
     )
-    geometry = _check_separable(name, x, depthwise_weight, pointwise_weight, stride, padding, dilation)
+    shapes = x.shape, depthwise_weight.shape, pointwise_weight.shape
+    geometry = separable_geometry(name, *shapes, stride, padding, dilation)
     check_grad_output(name, grad_output, geometry, pointwise_weight.shape[0])
     sliding = (stride, padding, dilation)
     features = depthwise_conv2d(x, depthwise_weight, None, *sliding)  # (N, C*M, OH, OW)
@@ -208,17 +217,6 @@ def separable_conv2d_backward(grad_output, x, depthwise_weight, pointwise_weight
     grad_depthwise = depthwise_conv2d_backward_weight(grad_features, x, depthwise_weight.shape, *sliding)
     grad_x = depthwise_conv2d_backward_input(grad_features, depthwise_weight, x.shape, *sliding)
     return grad_x, grad_depthwise, grad_pointwise, grad_bias
-
-
-def _check_separable(name, x, depthwise_weight, pointwise_weight, stride, padding, dilation):
-    geometry, _ = depthwise_geometry(
-        name, x.shape, depthwise_weight.shape, stride, padding, dilation, weight="depthwise_weight"
-    )
-    checks.rank(name, "pointwise_weight", pointwise_weight, 4, "(O, C * M, 1, 1)")
-    outputs, features = max(pointwise_weight.shape[0], 1), depthwise_weight.shape[0]
-    reason = "(O, C * M, 1, 1), C * M = depthwise_weight.shape[0]"
-    checks.shape(name, "pointwise_weight", pointwise_weight, (outputs, features, 1, 1), reason)
-    return geometry
 
 
 def _chunks(geometry, channels, dtype):

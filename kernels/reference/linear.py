@@ -32,7 +32,7 @@ def check_features(name, argument, array):
 @np.errstate(over="ignore", invalid="ignore")
 def linear(x, weight, bias=None):
     """x (..., I) times weight (O, I) transposed, plus bias (O,) if given: (..., O)."""
-    checks.floating("linear", x=x, weight=weight, bias=bias)
+    checks.floating("linear", {"bias": bias}, x=x, weight=weight)
     check_features("linear", "x", x)
     checks.rank("linear", "weight", weight, 2, "(out_features, in_features)")
     out_features, in_features = weight.shape

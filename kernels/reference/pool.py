@@ -52,10 +52,12 @@ class Axis(NamedTuple):
         return slice(first, last + 1), slice(start, stop, self.stride)
 
 
-def pool_axes(name, x_shape, kernel_size, stride, padding, dilation, ceil_mode):
-    """Check the arguments that all pools share; return the `Axis` of the rows and that of the columns."""
-    if len(x_shape) != 4:
-        raise ValueError(f"{name}: x must have 4 dimensions (N, C, H, W), got shape {tuple(x_shape)}")
+def pool_axes(name, argument, x_shape, kernel_size, stride, padding, dilation, ceil_mode):
+    """Check the arguments that all pools share; return the `Axis` of the rows and that of the columns.
+
+    `argument` is what the caller calls `x_shape`.
+    """
+    x_shape = checks.sizes(name, argument, x_shape, "(N, C, H, W)", (0, 0, 0, 0))
     kernels = checks.pair(name, "kernel_size", kernel_size, 1)
     strides = kernels if stride is None else checks.pair(name, "stride", stride, 1)
     paddings = checks.pair(name, "padding", padding, 0)
@@ -70,7 +72,7 @@ def pool_axes(name, x_shape, kernel_size, stride, padding, dilation, ceil_mode):
                 f"got padding {padding} and kernel_size {kernel} along the {label}"
             )
         if size == 0:
-            raise ValueError(f"{name}: x must have at least one pixel, got shape {tuple(x_shape)}")
+            raise ValueError(f"{name}: {argument} must have at least one pixel, got shape {x_shape}")
         count = output_size(size, kernel, stride, padding, padding, dilation, ceil_mode)
         if count < 1:
             raise ValueError(
@@ -113,7 +115,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
     `stride=None` means kernel_size.
     """
     checks.floating("max_pool2d", x=x)
-    rows, columns = pool_axes("max_pool2d", x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    rows, columns = pool_axes("max_pool2d", "x", x.shape, kernel_size, stride, padding, dilation, ceil_mode)
     xp = array_module(x)
     images = to_nhwc(x)
     shape = (x.shape[0], rows.count, columns.count, x.shape[1])  # (N, OH, OW, C)
@@ -135,7 +137,8 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
 def check_max_backward(name, grad_output, taps, x_shape, kernel_size, stride, padding, dilation, ceil_mode):
     """Check the arguments of `max_pool2d_backward`; return the `Axis` of the rows and that of the columns."""
     checks.floating(name, grad_output=grad_output)
-    rows, columns = pool_axes(name, x_shape, kernel_size, stride, padding, dilation, ceil_mode)
+    checks.array(name, "taps", taps)
+    rows, columns = pool_axes(name, "x_shape", x_shape, kernel_size, stride, padding, dilation, ceil_mode)
     expected = pooled_shape(x_shape, rows, columns)
     checks.shape(name, "grad_output", grad_output, expected, "the output of max_pool2d")
     checks.shape(name, "taps", taps, expected, "the taps of max_pool2d")
@@ -198,7 +201,7 @@ def avg_pool2d(
     kernel_size.
     """
     checks.floating("avg_pool2d", x=x)
-    rows, columns = pool_axes("avg_pool2d", x.shape, kernel_size, stride, padding, 1, ceil_mode)
+    rows, columns = pool_axes("avg_pool2d", "x", x.shape, kernel_size, stride, padding, 1, ceil_mode)
     check_divisor("avg_pool2d", divisor_override)
     xp = array_module(x)
     images = to_nhwc(x)
@@ -227,7 +230,7 @@ def avg_pool2d_backward(
     """
     name = "avg_pool2d_backward"
     checks.floating(name, grad_output=grad_output)
-    rows, columns = pool_axes(name, x_shape, kernel_size, stride, padding, 1, ceil_mode)
+    rows, columns = pool_axes(name, "x_shape", x_shape, kernel_size, stride, padding, 1, ceil_mode)
     expected = pooled_shape(x_shape, rows, columns)
     checks.shape(name, "grad_output", grad_output, expected, "the output of avg_pool2d")
     check_divisor(name, divisor_override)

@@ -6,7 +6,8 @@ the parameter, and may have any strides. Coefficients such as 1 - beta are forme
 rounded once to that dtype. The results differ from PyTorch's only where its CPU code fuses a multiplication
 with an addition.
 
-Errors, raised before anything is written: ValueError for shapes, TypeError for dtypes.
+Errors, raised before anything is written: TypeError for dtypes, an array that is missing or a coefficient that is
+not a real number; ValueError for shapes, an array to be written that is read-only, and Adam's betas outside [0, 1).
 
 `maximize` ascends instead: it negates the gradient, before weight decay is added.
 """
@@ -46,8 +47,10 @@ def sgd_update(
     (ICML 2013), section 2, in PyTorch's form, where the learning rate stays outside the buffer.
     `first_step`: the buffer holds nothing yet; it is filled with the gradient, undampened.
     """
-    _check("sgd_update", parameter, grad=grad, momentum_buffer=momentum_buffer)
-    lr, momentum, dampening = float(lr), float(momentum), float(dampening)
+    _check("sgd_update", parameter, grad, {"momentum_buffer": momentum_buffer})
+    lr, momentum, dampening, weight_decay = _numbers(
+        "sgd_update", lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay
+    )
     grad = _with_weight_decay(-grad if maximize else grad, parameter, weight_decay)
     if momentum_buffer is not None:
         if first_step:
@@ -86,9 +89,11 @@ def rmsprop_update(
     form is that of Graves, "Generating sequences with recurrent neural networks" (arXiv:1308.0850), section 4.2,
     with eps outside the root.
     """
-    state = {"square_avg": square_avg, "grad_avg": grad_avg, "momentum_buffer": momentum_buffer}
-    _check("rmsprop_update", parameter, grad=grad, **state)
-    lr, alpha, eps, momentum = float(lr), float(alpha), float(eps), float(momentum)
+    optional = {"grad_avg": grad_avg, "momentum_buffer": momentum_buffer}
+    _check("rmsprop_update", parameter, grad, optional, square_avg=square_avg)
+    lr, alpha, eps, weight_decay, momentum = _numbers(
+        "rmsprop_update", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum
+    )
     xp = array_module(parameter)
     grad = _with_weight_decay(-grad if maximize else grad, parameter, weight_decay)
     square_avg *= alpha
@@ -134,9 +139,11 @@ def adam_update(
     (arXiv:1412.6980), Algorithm 1; Reddi, Kale and Kumar, "On the convergence of Adam and beyond" (ICLR 2018).
     ValueError also for a step below 1.
     """
-    state = {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "max_exp_avg_sq": max_exp_avg_sq}
-    _check("adam_update", parameter, grad=grad, **state)
-    step = _check_step("adam_update", step)
+    name, optional = "adam_update", {"max_exp_avg_sq": max_exp_avg_sq}
+    _check(name, parameter, grad, optional, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    step = _check_step(name, step)
+    lr, eps, weight_decay = _numbers(name, lr=lr, eps=eps, weight_decay=weight_decay)
+    beta1, beta2 = _check_betas(name, beta1, beta2)
     grad = _with_weight_decay(-grad if maximize else grad, parameter, weight_decay)
     _adam_step(parameter, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, beta1, beta2, eps)
 
@@ -163,17 +170,18 @@ def adamw_update(
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv:1711.05101), Algorithm 2; as in
     PyTorch, the decay is multiplied by the learning rate. ValueError also for a step below 1.
     """
-    state = {"exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq, "max_exp_avg_sq": max_exp_avg_sq}
-    _check("adamw_update", parameter, grad=grad, **state)
-    step = _check_step("adamw_update", step)
+    name, optional = "adamw_update", {"max_exp_avg_sq": max_exp_avg_sq}
+    _check(name, parameter, grad, optional, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
+    step = _check_step(name, step)
+    lr, eps, weight_decay = _numbers(name, lr=lr, eps=eps, weight_decay=weight_decay)
+    beta1, beta2 = _check_betas(name, beta1, beta2)
     if weight_decay != 0:
-        parameter *= 1 - float(lr) * float(weight_decay)
+        parameter *= 1 - lr * weight_decay
     grad = -grad if maximize else grad
     _adam_step(parameter, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, beta1, beta2, eps)
 
 
 def _adam_step(parameter, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, beta1, beta2, eps):
-    lr, beta1, beta2, eps = float(lr), float(beta1), float(beta2), float(eps)
     xp = array_module(parameter)
     _move_towards(exp_avg, grad, 1 - beta1)
     exp_avg_sq *= beta2
@@ -189,7 +197,7 @@ def _adam_step(parameter, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, b
 
 
 def _with_weight_decay(grad, parameter, weight_decay):
-    return grad + float(weight_decay) * parameter if weight_decay != 0 else grad
+    return grad + weight_decay * parameter if weight_decay != 0 else grad
 
 
 def _move_towards(average, value, fraction):
@@ -200,11 +208,26 @@ def _move_towards(average, value, fraction):
         average[...] = value - (1 - fraction) * (value - average)
 
 
-def _check(name, parameter, **arrays):
-    checks.floating(name, parameter=parameter, **arrays)
-    for argument, array in arrays.items():
+def _check(name, parameter, grad, optional, **state):
+    checks.floating(name, optional, parameter=parameter, grad=grad, **state)
+    for argument, array in ({"grad": grad} | state | optional).items():
         if array is not None:
             checks.shape(name, argument, array, parameter.shape, "that of parameter")
+    for argument, array in ({"parameter": parameter} | state | optional).items():
+        if array is not None:
+            checks.writeable(name, argument, array)
+
+
+def _numbers(name, **coefficients):
+    return [checks.real(name, argument, value) for argument, value in coefficients.items()]
+
+
+def _check_betas(name, beta1, beta2):
+    betas = _numbers(name, beta1=beta1, beta2=beta2)
+    for argument, beta in zip(("beta1", "beta2"), betas, strict=True):
+        if not 0 <= beta < 1:
+            raise ValueError(f"{name}: {argument} must be at least 0 and less than 1, got {beta}")
+    return betas
 
 
 def _check_step(name, step):

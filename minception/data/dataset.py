@@ -16,6 +16,14 @@ def to_channels_first(images):
     return images.transpose(0, 3, 1, 2)
 
 
+def check_images(name, images):
+    """Require an array of images (N, C, H, W)."""
+    if not isinstance(images, np.ndarray):
+        raise TypeError(f"{name}: images must be an array, got {type(images).__name__}")
+    if images.ndim != 4:
+        raise ValueError(f"{name}: images must have shape (N, C, H, W), got {images.shape}")
+
+
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
     """Images and their labels, checked once, here, and read-only from then on.

@@ -22,8 +22,9 @@ class DataLoader:
     prefetch: how many batches to prepare ahead; 0 prepares each in the caller's thread. It changes no batch.
 
     Every epoch holds each image exactly once (but for those that drop_last leaves out).
-    Raises TypeError for images that are neither uint8 nor floating, labels that are no integers, or a size, seed or
-    depth that is none; ValueError for wrong shapes, no images, a number below its minimum, or no batch at all.
+    Raises TypeError for images that are neither uint8 nor floating, labels that are no integers, a size, seed or
+    depth that is none, or a transform that cannot be called; ValueError for wrong shapes, no images, a number below
+    its minimum, or no batch at all.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class DataLoader:
             raise ValueError(
                 f"DataLoader: drop_last with batch_size {batch_size} leaves no batch of {len(images)} images"
             )
+        if transform is not None and not callable(transform):
+            raise TypeError(f"DataLoader: transform must be callable, got {transform!r}")
         self._next_epoch = 0
 
     def __len__(self):
@@ -111,6 +114,8 @@ class DataLoader:
 def _integer(argument, value, minimum):
     """The value as an int, at least `minimum`; raises TypeError or ValueError."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         value = operator.index(value)
     except TypeError:
         raise TypeError(f"DataLoader: {argument} must be an integer, got {value!r}") from None

@@ -8,6 +8,8 @@ Only sums, products, quotients, square roots, comparisons and floor are used, ea
 generator's integers and uniform numbers: the same seed gives the same bytes on every machine.
 """
 
+import numbers
+
 import numpy as np
 
 from .dataset import ImageDataset, TrainTest, to_channels_first
@@ -20,8 +22,14 @@ SIN_60, SIN_45 = 0.8660254037844386, 0.7071067811865476
 def synthetic_shapes(train_size=10_000, test_size=2_000, *, seed=0):
     """`TrainTest` of `train_size` and `test_size` images uint8 (N, 3, 32, 32); the 10 classes are equally frequent.
 
-    The test images come from a random stream of their own. Raises ValueError for a size that is not positive.
+    The test images come from a random stream of their own. Raises ValueError for a size that is not positive
+    or a negative seed, TypeError for one that is not an integer.
     """
+    for argument, value in (("train_size", train_size), ("test_size", test_size), ("seed", seed)):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise TypeError(f"synthetic_shapes: {argument} must be an integer, got {value!r}")
+    if seed < 0:
+        raise ValueError(f"synthetic_shapes: seed must not be negative, got {seed}")
     if min(train_size, test_size) < 1:
         raise ValueError(f"synthetic_shapes: sizes must be positive, got {train_size} and {test_size}")
     train, test = np.random.SeedSequence(seed).spawn(2)

@@ -4,19 +4,57 @@ Every transform is called as `transform(images, generator)` with logical (N, C, 
 `numpy.random.Generator`, from which all its randomness comes; each image of the batch gets its own draw. It returns
 images of the same logical order, channels-last in memory, and never writes to its input. Cropping, flipping and cutting
 keep the dtype, so that a batch stays uint8, a quarter of the size, until `Standardize` makes it float32.
+
+Errors: TypeError for images that are no array, another generator and arguments of the wrong kind, ValueError for
+images of another rank and arguments out of range.
 """
+
+import numbers
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .dataset import to_channels_first, to_channels_last
+from .dataset import check_images, to_channels_first, to_channels_last
+
+
+def _check_call(name, images, generator):
+    check_images(name, images)
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(f"{name}: generator must be a numpy.random.Generator, got {type(generator).__name__}")
+
+
+def _integer(name, argument, value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}: {argument} must be an integer, got {value!r}")
+    return value
+
+
+def _values(argument, values):
+    """One float64 per channel."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"Standardize: {argument} must be numbers, got {values!r}") from None
+
+
+def _pair(name, statistics):
+    """Mean and standard deviation."""
+    if not isinstance(statistics, (tuple, list)) or len(statistics) != 2:
+        raise TypeError(f"{name}: statistics must be ChannelStatistics or a pair (mean, std), got {statistics!r}")
+    return statistics
 
 
 class Compose:
-    """Apply `transforms` one after the other."""
+    """Apply `transforms` one after the other. Raises TypeError for transforms that cannot be called."""
 
     def __init__(self, transforms):
+        if not isinstance(transforms, Iterable):
+            raise TypeError(f"Compose: transforms must be a list of transforms, got {transforms!r}")
         self.transforms = tuple(transforms)
+        for i, transform in enumerate(self.transforms):
+            if not callable(transform):
+                raise TypeError(f"Compose: transforms[{i}] must be callable, got {transform!r}")
 
     def __call__(self, images, generator=None):
         for transform in self.transforms:
@@ -37,11 +75,12 @@ class RandomCrop:
     def __init__(self, padding=4, mode="zero"):
         if mode not in ("zero", "reflect"):
             raise ValueError(f'RandomCrop: mode must be "zero" or "reflect", got {mode!r}')
-        if padding < 0:
+        if _integer("RandomCrop", "padding", padding) < 0:
             raise ValueError(f"RandomCrop: padding must be non-negative, got {padding}")
         self.padding, self.mode = padding, mode
 
     def __call__(self, images, generator):
+        _check_call("RandomCrop", images, generator)
         n, c, h, w = images.shape
         padded = self._pad(to_channels_last(images))
         padded = padded.reshape(n, h + 2 * self.padding, (w + 2 * self.padding) * c)  # (N, H', W' * C)
@@ -72,11 +111,14 @@ class RandomHorizontalFlip:
     """Mirror each image left to right with the given probability."""
 
     def __init__(self, probability=0.5):
+        if isinstance(probability, bool) or not isinstance(probability, numbers.Real):
+            raise TypeError(f"RandomHorizontalFlip: probability must be a real number, got {probability!r}")
         if not 0 <= probability <= 1:
             raise ValueError(f"RandomHorizontalFlip: probability must be in [0, 1], got {probability}")
         self.probability = probability
 
     def __call__(self, images, generator):
+        _check_call("RandomHorizontalFlip", images, generator)
         n, c, h, w = images.shape
         mirrored = np.arange(w * c).reshape(w, c)[::-1].ravel()  # the pixels of a row backwards, channels forwards
         rows = np.array(to_channels_last(images)).reshape(n, h, w * c)  # a copy
@@ -97,11 +139,12 @@ class Cutout:
     """
 
     def __init__(self, size=16, fill=(125, 123, 114)):
-        if size < 1:
+        if _integer("Cutout", "size", size) < 1:
             raise ValueError(f"Cutout: size must be positive, got {size}")
         self.size, self.fill = size, fill
 
     def __call__(self, images, generator):
+        _check_call("Cutout", images, generator)
         n, c, h, w = images.shape
         if np.shape(self.fill) not in ((), (c,)):
             raise ValueError(f"Cutout: fill has {np.size(self.fill)} channels, images have {c}")
@@ -120,10 +163,12 @@ class Standardize:
     """uint8 images -> float32 (images / 255 - mean) / std, channel by channel; needs no randomness.
 
     mean, std: one value per channel for images scaled to [0, 1], as `channel_statistics` gives.
+
+    Raises ValueError for other shapes or an std that is not positive, TypeError for what are no numbers.
     """
 
     def __init__(self, mean, std):
-        mean, std = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+        mean, std = _values("mean", mean), _values("std", std)
         if mean.ndim != 1 or mean.shape != std.shape:
             raise ValueError(
                 f"Standardize: mean and std need one value per channel, got shapes {mean.shape} and {std.shape}"
@@ -133,6 +178,7 @@ class Standardize:
         self.mean, self.std = mean, std
 
     def __call__(self, images, generator=None):
+        check_images("Standardize", images)
         n, c, h, w = images.shape
         if images.dtype != np.uint8:
             raise TypeError(f"Standardize: images must be uint8, got {images.dtype}")
@@ -152,7 +198,7 @@ class Standardize:
 
 def training_transform(statistics, *, padding=4, flip=True, cutout=0, mode="zero"):
     """The usual augmentation of small pictures: crop, flip, cut out, standardise; a zero or False leaves one out."""
-    mean, std = statistics
+    mean, std = _pair("training_transform", statistics)
     steps = [
         RandomCrop(padding, mode) if padding else None,
         RandomHorizontalFlip() if flip else None,
@@ -164,4 +210,4 @@ def training_transform(statistics, *, padding=4, flip=True, cutout=0, mode="zero
 
 def evaluation_transform(statistics):
     """Standardise only."""
-    return Compose([Standardize(*statistics)])
+    return Compose([Standardize(*_pair("evaluation_transform", statistics))])

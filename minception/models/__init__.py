@@ -19,5 +19,5 @@ def names():
 def create(name, **options):
     """Build the network `name` with its constructor's options. Raises ValueError for an unknown name."""
     if name not in _CONSTRUCTORS:
-        raise ValueError(f"unknown model {name!r}; known models: {', '.join(names())}")
+        raise ValueError(f"create: unknown model {name!r}; known models: {', '.join(names())}")
     return _CONSTRUCTORS[name](**options)

@@ -1,6 +1,7 @@
 """Activation layers, elementwise or along one axis."""
 
 from .. import functional as F
+from ..kernels.checks import integer, real
 from .module import Module
 
 
@@ -13,10 +14,12 @@ class ReLU(Module):
 
 class ELU(Module):
     """x where x > 0, alpha * (exp(x) - 1) elsewhere: Clevert, Unterthiner and Hochreiter, "Fast and Accurate Deep
-    Network Learning by Exponential Linear Units" (2016), section 3. PyTorch's `inplace` is not offered."""
+    Network Learning by Exponential Linear Units" (2016), section 3. PyTorch's `inplace` is not offered.
+    Raises TypeError for an alpha that is not a real number."""
 
     def __init__(self, alpha=1.0):
         super().__init__()
+        real("ELU", "alpha", alpha)
         self.alpha = alpha
 
     def forward(self, input):
@@ -27,11 +30,11 @@ class ELU(Module):
 
 
 class Softmax(Module):
-    """exp(x) / sum of exp(x) along the axis `dim`, which must be given."""
+    """exp(x) / sum of exp(x) along the axis `dim`, which must be given: TypeError if it is not an integer."""
 
     def __init__(self, dim):
         super().__init__()
-        self.dim = dim
+        self.dim = integer(type(self).__name__, "dim", dim)
 
     def forward(self, input):
         return F.softmax(input, self.dim)
@@ -41,11 +44,11 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """The logarithm of `Softmax` along the axis `dim`, which must be given."""
+    """The logarithm of `Softmax` along the axis `dim`, which must be given: TypeError if it is not an integer."""
 
     def __init__(self, dim):
         super().__init__()
-        self.dim = dim
+        self.dim = integer(type(self).__name__, "dim", dim)
 
     def forward(self, input):
         return F.log_softmax(input, self.dim)

@@ -1,8 +1,8 @@
 """Modules that hold modules: in a chain, in a list, in a dict."""
 
-import operator
 from collections.abc import Iterable, Mapping
 
+from ..kernels.checks import integer
 from .module import Module, _indent
 
 
@@ -10,9 +10,9 @@ class _IndexedModules(Module):
     """What `Sequential` and `ModuleList` share: children in order, reached by position."""
 
     def _name_at(self, index):
-        index = operator.index(index)
+        index = integer(type(self).__name__, "index", index)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range")
+            raise IndexError(f"{type(self).__name__}: index {index} is out of range for {len(self)} modules")
         return list(self._modules)[index]
 
     def _renumber(self, modules):
@@ -60,9 +60,10 @@ class _IndexedModules(Module):
     def insert(self, index, module):
         """Put a module before position `index`; the children are numbered anew. Returns the container."""
         if not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+            raise TypeError(f"{type(self).__name__}.insert: {type(module).__name__} is not a Module subclass")
+        index = integer(f"{type(self).__name__}.insert", "index", index)
         if not -len(self) <= index <= len(self):
-            raise IndexError(f"Index out of range: {index}")
+            raise IndexError(f"{type(self).__name__}.insert: Index out of range: {index}")
         modules = list(self)
         modules.insert(index, module)
         self._renumber(modules)
@@ -144,14 +145,19 @@ class ModuleDict(Module):
         super().__init__()
         self.update({} if modules is None else modules)
 
+    def _known(self, key):
+        if key not in self._modules:
+            raise KeyError(f"ModuleDict: no module {key!r}, there are {list(self._modules)}")
+        return key
+
     def __getitem__(self, key):
-        return self._modules[key]
+        return self._modules[self._known(key)]
 
     def __setitem__(self, key, module):
         self.add_module(key, module)
 
     def __delitem__(self, key):
-        del self._modules[key]
+        del self._modules[self._known(key)]
 
     def __len__(self):
         return len(self._modules)
@@ -176,8 +182,8 @@ class ModuleDict(Module):
         self._modules.clear()
 
     def pop(self, key):
-        """Remove and return the module under `key`."""
-        return self._modules.pop(key)
+        """Remove and return the module under `key`. Raises KeyError if there is none."""
+        return self._modules.pop(self._known(key))
 
     def update(self, modules):
         """Add the entries of a mapping, of a `ModuleDict`, or of an iterable of pairs (key, module)."""
@@ -186,5 +192,9 @@ class ModuleDict(Module):
                 "ModuleDict.update should be called with an iterable of key/value pairs, "
                 f"but got {type(modules).__name__}"
             )
-        for key, module in dict(modules).items():
+        try:
+            modules = dict(modules)
+        except (TypeError, ValueError):
+            raise TypeError("ModuleDict.update should be called with an iterable of key/value pairs") from None
+        for key, module in modules.items():
             self[key] = module

@@ -135,6 +135,7 @@ class SeparableConv2d(Module):
     (N, in_channels, H, W) to (N, out_channels, OH, OW), as in Chollet, "Xception: Deep Learning with Depthwise
     Separable Convolutions" (2017), sections 1.2 and 2. The children are `depthwise` (a `DepthwiseConv2d`
     without bias) and `pointwise` (a `Conv2d` that has the bias); they are called as modules, so that their hooks run.
+    Errors as for `Conv2d`; those about the window name the child.
     """
 
     def __init__(
@@ -149,6 +150,9 @@ class SeparableConv2d(Module):
         bias=True,
     ):
         super().__init__()
+        sizes = {"in_channels": in_channels, "out_channels": out_channels, "depth_multiplier": depth_multiplier}
+        for argument, value in sizes.items():
+            _positive("SeparableConv2d", argument, value)
         self.depthwise = DepthwiseConv2d(
             in_channels, kernel_size, stride, padding, dilation, depth_multiplier, bias=False
         )

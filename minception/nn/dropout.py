@@ -1,6 +1,7 @@
 """Dropout."""
 
 from .. import functional as F
+from ..kernels.checks import real
 from .module import Module
 
 
@@ -9,13 +10,14 @@ class Dropout(Module):
     the input passes unchanged. Draws from `minception.default_generator()`. PyTorch's `inplace` is not offered.
 
     Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014), in the inverted
-    form of its section 10. Raises ValueError unless 0 <= p <= 1.
+    form of its section 10. Raises ValueError unless 0 <= p <= 1, TypeError for a p that is not a real
+    number.
     """
 
     def __init__(self, p=0.5):
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        if not 0 <= real("Dropout", "p", p) <= 1:
+            raise ValueError(f"Dropout: dropout probability has to be between 0 and 1, but got {p}")
         self.p = p
 
     def forward(self, input):

@@ -6,22 +6,40 @@ float64 and then rounded, so that float32 and float64 models start from the same
 
 The fans of a weight (O, I, ...) count what one output reads and what one input feeds: fan_in = I * receptive field,
 fan_out = O * receptive field.
+
+Errors, beside those that a function states: TypeError for something else than a tensor, for drawing into one that is
+not floating, and for a generator or a number that is none.
 """
 
 import math
 from statistics import NormalDist
 
+import numpy as np
+
 from ..autograd import no_grad
+from ..kernels.checks import real
+from ..ops.arguments import require_tensors
 from ..random import default_generator
 
 
-def _fill(tensor, values):
+def _fill(name, tensor, values):
+    require_tensors(name, tensor=tensor)
     with no_grad():
-        return tensor.copy_(values)
+        return tensor._in_place(name, Ellipsis, values)
 
 
-def _draw(generator):
-    return default_generator() if generator is None else generator
+def _random(name, tensor, generator, **numbers):
+    """The generator to draw from. Requires a floating tensor, and real numbers."""
+    require_tensors(name, tensor=tensor)
+    if not tensor.is_floating_point():
+        raise TypeError(f"{name}: tensor must be floating, got {tensor.dtype}")
+    for argument, value in numbers.items():
+        real(name, argument, value)
+    if generator is None:
+        return default_generator()
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(f"{name}: generator must be a numpy.random.Generator, got {type(generator).__name__}")
+    return generator
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -53,46 +71,53 @@ def calculate_gain(nonlinearity, param=None):
     return gains[nonlinearity]
 
 
-def _fans(tensor):
+def _fans(name, tensor):
+    require_tensors(name, tensor=tensor)
     if tensor.ndim < 2:
         raise ValueError(
-            f"fan in and fan out need a weight with at least 2 dimensions (O, I, ...), got shape {tensor.shape}"
+            f"{name}: fan in and fan out need a weight with at least 2 dimensions (O, I, ...), got shape {tensor.shape}"
         )
     receptive_field = math.prod(tensor.shape[2:])
     return tensor.shape[1] * receptive_field, tensor.shape[0] * receptive_field
 
 
-def _kaiming_std(tensor, a, mode, nonlinearity):
+def _kaiming_std(name, tensor, a, mode, nonlinearity):
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"kaiming: mode must be 'fan_in' or 'fan_out', got {mode!r}")
-    fan_in, fan_out = _fans(tensor)
+        raise ValueError(f"{name}: mode must be 'fan_in' or 'fan_out', got {mode!r}")
+    fan_in, fan_out = _fans(name, tensor)
     gain = calculate_gain(nonlinearity, a)
     return gain / math.sqrt(fan_in if mode == "fan_in" else fan_out)
 
 
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
-    """Values from the uniform distribution on [a, b)."""
-    return _fill(tensor, _draw(generator).uniform(a, b, tensor.shape))
+    """Values from the uniform distribution on [a, b). Raises ValueError unless a <= b, both finite."""
+    generator = _random("uniform_", tensor, generator, a=a, b=b)
+    if not (a <= b and math.isfinite(b - a)):
+        raise ValueError(f"uniform_: needs finite a <= b, got a={a}, b={b}")
+    return _fill("uniform_", tensor, generator.uniform(a, b, tensor.shape))
 
 
 def normal_(tensor, mean=0.0, std=1.0, generator=None):
-    """Values from the normal distribution with this mean and standard deviation."""
-    return _fill(tensor, _draw(generator).normal(mean, std, tensor.shape))
+    """Values from the normal distribution with this mean and standard deviation. Raises ValueError unless std >= 0."""
+    generator = _random("normal_", tensor, generator, mean=mean, std=std)
+    if not std >= 0:
+        raise ValueError(f"normal_: std must not be negative, got {std}")
+    return _fill("normal_", tensor, generator.normal(mean, std, tensor.shape))
 
 
 def constant_(tensor, val):
-    """The value `val` everywhere."""
-    return _fill(tensor, val)
+    """The value `val` everywhere. Raises TypeError for what is not a real number."""
+    return _fill("constant_", tensor, real("constant_", "val", val))
 
 
 def zeros_(tensor):
     """Zeros."""
-    return _fill(tensor, 0)
+    return _fill("zeros_", tensor, 0)
 
 
 def ones_(tensor):
     """Ones."""
-    return _fill(tensor, 1)
+    return _fill("ones_", tensor, 1)
 
 
 def xavier_uniform_(tensor, gain=1.0, generator=None):
@@ -101,7 +126,8 @@ def xavier_uniform_(tensor, gain=1.0, generator=None):
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010), equation
     16. Raises ValueError for a tensor with fewer than 2 dimensions.
     """
-    bound = gain * math.sqrt(6 / sum(_fans(tensor)))
+    generator = _random("xavier_uniform_", tensor, generator, gain=gain)
+    bound = gain * math.sqrt(6 / sum(_fans("xavier_uniform_", tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -110,7 +136,9 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
 
     Glorot and Bengio (2010), equation 12. Raises ValueError for a tensor with fewer than 2 dimensions.
     """
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans(tensor))), generator)
+    generator = _random("xavier_normal_", tensor, generator, gain=gain)
+    std = gain * math.sqrt(2 / sum(_fans("xavier_normal_", tensor)))
+    return normal_(tensor, 0.0, std, generator)
 
 
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
@@ -120,7 +148,8 @@ def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gene
     Classification" (2015), equations 10 (fan_in) and 14 (fan_out), as a uniform distribution of the same variance.
     Raises ValueError for another mode or nonlinearity, or a tensor with fewer than 2 dimensions.
     """
-    bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
+    generator = _random("kaiming_uniform_", tensor, generator)
+    bound = math.sqrt(3) * _kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -130,7 +159,8 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
     He, Zhang, Ren and Sun (2015), equations 10 (fan_in) and 14 (fan_out). Raises ValueError for another mode or
     nonlinearity, or a tensor with fewer than 2 dimensions.
     """
-    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+    generator = _random("kaiming_normal_", tensor, generator)
+    return normal_(tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator)
 
 
 def fan_in_uniform_(weight, bias=None, generator=None):
@@ -138,9 +168,11 @@ def fan_in_uniform_(weight, bias=None, generator=None):
 
     For the weight that is `kaiming_uniform_` with slope sqrt(5), whose gain is sqrt(1/3). Returns the weight.
     """
+    generator = _random("fan_in_uniform_", weight, generator)
+    fan_in, _ = _fans("fan_in_uniform_", weight)
     kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
     if bias is not None:
-        bound = 1 / math.sqrt(_fans(weight)[0])
+        bound = 1 / math.sqrt(fan_in)
         uniform_(bias, -bound, bound, generator)
     return weight
 
@@ -152,9 +184,9 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     the distribution, uniform values on it are kept with the probability that the density gives (Robert, "Simulation
     of truncated normal variables", 1995, section 2.2). Raises ValueError unless a < b and std > 0.
     """
+    generator = _random("trunc_normal_", tensor, generator, mean=mean, std=std, a=a, b=b)
     if not a < b or not std > 0:
         raise ValueError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}")
-    generator = _draw(generator)
     values = generator.normal(mean, std, tensor.shape).reshape(-1)
     pending = ((values < a) | (values > b)).nonzero()[0]
     normal = NormalDist(mean, std)
@@ -172,4 +204,4 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
             accepted = 2 * std**2 * -generator.exponential(size=pending.size) < exponent
         values[pending[accepted]] = drawn[accepted]
         pending = pending[~accepted]
-    return _fill(tensor, values.reshape(tensor.shape))
+    return _fill("trunc_normal_", tensor, values.reshape(tensor.shape))

@@ -12,6 +12,11 @@ def _indent(text):
     return text.replace("\n", "\n  ")
 
 
+def _check_hook(name, hook):
+    if not callable(hook):
+        raise TypeError(f"{name}: hook must be callable, got {hook!r}")
+
+
 class Module(NamedTree):
     """A network or a part of one, with the names and semantics of PyTorch's `torch.nn.Module`.
 
@@ -57,11 +62,13 @@ class Module(NamedTree):
     def register_forward_pre_hook(self, hook):
         """Call `hook(module, args)` before every forward; what it returns, if not None, replaces the positional
         arguments (a tuple, or the one argument). Returns a handle with `remove()`."""
+        _check_hook("register_forward_pre_hook", hook)
         return HookHandle(self._forward_pre_hooks, hook)
 
     def register_forward_hook(self, hook):
         """Call `hook(module, args, output)` after every forward; what it returns, if not None, replaces the output.
         Returns a handle with `remove()`."""
+        _check_hook("register_forward_hook", hook)
         return HookHandle(self._forward_hooks, hook)
 
     # State
@@ -97,7 +104,10 @@ class Module(NamedTree):
     # Changing the whole tree
 
     def apply(self, function):
-        """Call `function(module)` on every module, children before parents. Returns the module."""
+        """Call `function(module)` on every module, children before parents. Returns the module. Raises TypeError
+        for what is not callable."""
+        if not callable(function):
+            raise TypeError(f"apply: function must be callable, got {function!r}")
         for child in self.children():
             child.apply(function)
         function(self)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import functional as F
-from ..kernels.checks import integer
+from ..kernels.checks import integer, real
 from ..tensor import Tensor
 from . import init
 from .module import Module
@@ -20,7 +20,8 @@ class _BatchNorm(Module):
     `track_running_stats=False` there are none, and the batch normalises in evaluation too.
 
     Parameters, with `affine`: `weight` (C,), ones, and, with `bias`, `bias` (C,), zeros. Buffers: `running_mean`,
-    `running_var` (C,) and `num_batches_tracked`, a 0-d int64. Raises ValueError for an input of the wrong rank.
+    `running_var` (C,) and `num_batches_tracked`, a 0-d int64. Raises ValueError for an input of the wrong rank or
+    number of channels, TypeError for an `eps` or `momentum` that is not a real number.
     """
 
     _optional_state = frozenset({"num_batches_tracked"})
@@ -32,6 +33,9 @@ class _BatchNorm(Module):
         name = type(self).__name__
         if integer(name, "num_features", num_features) < 1:
             raise ValueError(f"{name}: num_features must be a positive integer, got {num_features}")
+        real(name, "eps", eps)
+        if momentum is not None:
+            real(name, "momentum", momentum)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -64,6 +68,8 @@ class _BatchNorm(Module):
         raise NotImplementedError
 
     def forward(self, input):
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{type(self).__name__}: input must be a Tensor, got {type(input).__name__}")
         self._check_input_dim(input)
         if input.shape[1] != self.num_features:
             raise ValueError(
@@ -107,7 +113,7 @@ class BatchNorm1d(_BatchNorm):
 
     def _check_input_dim(self, input):
         if input.ndim not in (2, 3):
-            raise ValueError(f"expected 2D or 3D input (got {input.ndim}D input)")
+            raise ValueError(f"BatchNorm1d: expected 2D or 3D input (got {input.ndim}D input)")
 
 
 class BatchNorm2d(_BatchNorm):
@@ -120,20 +126,23 @@ class BatchNorm2d(_BatchNorm):
 
     def _check_input_dim(self, input):
         if input.ndim != 4:
-            raise ValueError(f"expected 4D input (got {input.ndim}D input)")
+            raise ValueError(f"BatchNorm2d: expected 4D input (got {input.ndim}D input)")
 
 
 class LocalResponseNorm(Module):
     """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ** beta, for (N, C, ...).
 
     Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks" (2012),
-    section 3.3, with alpha divided by `size` as in PyTorch.
+    section 3.3, with alpha divided by `size` as in PyTorch. Raises ValueError for a size below 1, TypeError for
+    arguments that are not numbers.
     """
 
     def __init__(self, size, alpha=1e-4, beta=0.75, k=1.0):
         super().__init__()
         if integer("LocalResponseNorm", "size", size) < 1:
             raise ValueError(f"LocalResponseNorm: size must be a positive integer, got {size}")
+        for argument, value in (("alpha", alpha), ("beta", beta), ("k", k)):
+            real("LocalResponseNorm", argument, value)
         self.size = size
         self.alpha = alpha
         self.beta = beta

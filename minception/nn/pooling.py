@@ -1,7 +1,7 @@
 """Pooling layers."""
 
 from .. import functional as F
-from ..kernels.checks import pair
+from ..kernels.checks import integer, pair
 from .module import Module
 
 
@@ -66,6 +66,8 @@ class AvgPool2d(_Pool2d):
         divisor_override=None,
     ):
         super().__init__(kernel_size, stride, padding, ceil_mode)
+        if divisor_override is not None and integer("AvgPool2d", "divisor_override", divisor_override) == 0:
+            raise ValueError("AvgPool2d: divisor_override must not be zero")
         self.count_include_pad = count_include_pad
         self.divisor_override = divisor_override
 
@@ -91,7 +93,7 @@ class AdaptiveAvgPool2d(Module):
     def __init__(self, output_size):
         super().__init__()
         sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-        filled = tuple(1 if size is None else size for size in sizes)
+        filled = type(sizes)(1 if size is None else size for size in sizes)
         pair("AdaptiveAvgPool2d", "output_size", filled, minimum=1)
         self.output_size = output_size
 

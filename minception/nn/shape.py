@@ -1,16 +1,20 @@
 """Layers that rearrange or pass on their input."""
 
 from .. import functional as F
+from ..kernels.checks import integer
 from .module import Module
 
 
 class Flatten(Module):
-    """Join the axes from `start_dim` to `end_dim` (inclusive): by default all but the batch."""
+    """Join the axes from `start_dim` to `end_dim` (inclusive): by default all but the batch.
+
+    Raises TypeError for axes that are not integers.
+    """
 
     def __init__(self, start_dim=1, end_dim=-1):
         super().__init__()
-        self.start_dim = start_dim
-        self.end_dim = end_dim
+        self.start_dim = integer("Flatten", "start_dim", start_dim)
+        self.end_dim = integer("Flatten", "end_dim", end_dim)
 
     def forward(self, input):
         return F.flatten(input, self.start_dim, self.end_dim)

@@ -1,6 +1,7 @@
 """Differentiable operations: each a small `Function` beside the plain function that checks its arguments."""
 
+from .arguments import axis_index
+from .indexing import raw_index, split_index
 from .methods import attach_methods
-from .shape import raw_index
 
-__all__ = ["attach_methods", "raw_index"]
+__all__ = ["attach_methods", "axis_index", "raw_index", "split_index"]

@@ -2,7 +2,9 @@
 
 from .. import kernels
 from ..autograd import Function
+from ..kernels.checks import real
 from ..random import default_generator
+from .arguments import require_tensors
 
 
 class ReLU(Function):
@@ -91,10 +93,12 @@ def dropout(input, p=0.5, training=True, generator=None):
     """In training, zero each element with probability `p` and divide the others by 1 - p; else the input itself.
 
     Draws from `generator`, a `numpy.random.Generator`, by default `minception.default_generator()`. Raises
-    ValueError unless 0 <= p <= 1.
+    ValueError unless 0 <= p <= 1, TypeError for a `p` that is not a real number.
     """
+    require_tensors("dropout", input=input)
+    p = real("dropout", "p", p)
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must be between 0 and 1, got {p}")
     if not training or p == 0:
         return input
-    return Dropout.apply(input, p=p, generator=generator or default_generator())
+    return Dropout.apply(input, p=p, generator=default_generator() if generator is None else generator)

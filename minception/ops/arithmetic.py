@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Function
+from .arguments import operand, require_broadcast
 from .broadcasting import promoted, unbroadcast
 
 
@@ -119,27 +120,27 @@ class ScaledAdd(Function):
 
 def add(a, b):
     """a + b with broadcasting."""
-    return Add.apply(*promoted(a, b))
+    return Add.apply(*promoted("add", a, b))
 
 
 def subtract(a, b):
     """a - b with broadcasting."""
-    return Subtract.apply(*promoted(a, b))
+    return Subtract.apply(*promoted("subtract", a, b))
 
 
 def multiply(a, b):
     """a * b with broadcasting."""
-    return Multiply.apply(*promoted(a, b))
+    return Multiply.apply(*promoted("multiply", a, b))
 
 
 def divide(a, b):
     """a / b with broadcasting; integers divide to float32."""
-    return Divide.apply(*promoted(a, b, floating=True))
+    return Divide.apply(*promoted("divide", a, b, floating=True))
 
 
 def power(a, b):
     """a ** b with broadcasting."""
-    return Power.apply(*promoted(a, b))
+    return Power.apply(*promoted("power", a, b))
 
 
 def negate(x):
@@ -155,18 +156,19 @@ def scaled_add(x, y, scale):
 def matmul(a, b):
     """Matrix product with PyTorch's rules: vectors are rows on the left, columns on the right; batches broadcast.
 
-    Raises RuntimeError for different dtypes, ValueError for 0-d operands or sizes that do not match.
+    Raises RuntimeError for different dtypes, ValueError for 0-d operands, sizes that do not match or batches that
+    do not broadcast.
     """
-    from ..tensor import as_tensor
     from .shape import squeeze, unsqueeze
 
-    a, b = as_tensor(a), as_tensor(b)
+    a, b = operand("matmul", a), operand("matmul", b)
     if a.dtype != b.dtype:
         raise RuntimeError(f"matmul: both operands must have one dtype, got {a.dtype} and {b.dtype}")
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: operands must have at least 1 dimension, got shapes {a.shape} and {b.shape}")
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise ValueError(f"matmul: inner sizes differ in shapes {a.shape} and {b.shape}")
+    require_broadcast("matmul", a.shape[:-2], b.shape[:-2])
     row, column = a.ndim == 1, b.ndim == 1
     y = MatMul.apply(unsqueeze(a, 0) if row else a, unsqueeze(b, 1) if column else b)
     y = squeeze(y, -1) if column else y

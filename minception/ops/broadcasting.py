@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..autograd import Function
-from ..promotion import DEFAULT_FLOAT, check_dtype, result_dtype
+from ..promotion import DEFAULT_FLOAT, as_array, result_dtype
 from ..tensor import Tensor
+from .arguments import require_broadcast
 
 
 def total(x, axes=None, keepdims=False):
@@ -25,14 +26,26 @@ def unbroadcast(grad, shape):
     return total(grad, repeated, keepdims=True).reshape(shape)
 
 
-def promoted(*operands, floating=False):
+def promoted(name, *operands, floating=False):
     """Tensors of one dtype, PyTorch's result type, from tensors, arrays and Python numbers; float32 instead of
     integers if `floating`.
+
+    Raises, in the name of the operation, TypeError for an operand that is none of these, ValueError for shapes that
+    do not broadcast.
     """
-    dtype = result_dtype(*(operand._array if isinstance(operand, Tensor) else operand for operand in operands))
+    operands = [operand if isinstance(operand, Tensor) else _checked(name, operand) for operand in operands]
+    require_broadcast(name, *(np.shape(getattr(operand, "_array", operand)) for operand in operands))
+    dtype = result_dtype(*(getattr(operand, "_array", operand) for operand in operands))
     if floating and dtype.kind != "f":
         dtype = DEFAULT_FLOAT
     return [cast(operand, dtype) if isinstance(operand, Tensor) else Tensor(operand, dtype) for operand in operands]
+
+
+def _checked(name, operand):
+    """The operand as it is: a number or nested lists are rounded once, when the result's dtype is known."""
+    if not isinstance(operand, (bool, int, float)):
+        as_array(operand, name=name)
+    return operand
 
 
 class Cast(Function):
@@ -47,4 +60,4 @@ class Cast(Function):
 
 def cast(x, dtype):
     """`x` in another dtype; `x` itself if it has it already. From floating to integer nothing is recorded."""
-    return x if x.dtype == dtype else Cast.apply(x, dtype=check_dtype("cast", dtype))
+    return x if x.dtype == dtype else Cast.apply(x, dtype=dtype)

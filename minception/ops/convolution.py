@@ -2,6 +2,9 @@
 
 from .. import kernels
 from ..autograd import Function
+from ..kernels.checks import floating, integer
+from ..kernels.conv_geometry import separable_geometry
+from .arguments import require_tensors
 
 
 class Conv2d(Function):
@@ -52,6 +55,8 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     Arguments and errors: see `minception.kernels.reference.conv2d`. With one group for each of several channels
     it runs as a depthwise convolution.
     """
+    require_tensors("conv2d", input=input, weight=weight)
+    groups = integer("conv2d", "groups", groups)
     geometry = {"stride": stride, "padding": padding, "dilation": dilation}
     if groups > 1 and input.ndim == 4 and weight.ndim == 4 and groups == input.shape[1] and weight.shape[1] == 1:
         return DepthwiseConv2d.apply(input, weight, bias, **geometry)
@@ -59,12 +64,24 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
 
 def depthwise_conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1):
-    """Convolution of each channel of (N, C, H, W) with its own M filters (C * M, 1, KH, KW): (N, C * M, OH, OW)."""
+    """Convolution of each channel of (N, C, H, W) with its own M filters (C * M, 1, KH, KW): (N, C * M, OH, OW).
+
+    Arguments and errors: see `minception.kernels.reference.depthwise_conv2d`.
+    """
+    require_tensors("depthwise_conv2d", input=input, weight=weight)
     return DepthwiseConv2d.apply(input, weight, bias, stride=stride, padding=padding, dilation=dilation)
 
 
 def separable_conv2d(input, depthwise_weight, pointwise_weight, bias=None, stride=1, padding=0, dilation=1):
-    """Depthwise convolution, then a 1x1 convolution that mixes the channels (Chollet 2017, section 2)."""
+    """Depthwise convolution, then a 1x1 convolution that mixes the channels (Chollet 2017, section 2).
+
+    Arguments and errors: see `minception.kernels.reference.separable_conv2d`.
+    """
+    name = "separable_conv2d"
+    require_tensors(name, input=input, depthwise_weight=depthwise_weight, pointwise_weight=pointwise_weight)
+    floating(name, x=input._array, depthwise_weight=depthwise_weight._array, pointwise_weight=pointwise_weight._array)
+    shapes = input.shape, depthwise_weight.shape, pointwise_weight.shape
+    separable_geometry(name, *shapes, stride, padding, dilation)
     return conv2d(
         depthwise_conv2d(input, depthwise_weight, None, stride, padding, dilation), pointwise_weight, bias
     )

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..autograd import Function, no_grad
-from ..promotion import DEFAULT_FLOAT, result_dtype
-from ..tensor import Tensor, as_tensor
+from ..promotion import DEFAULT_FLOAT, as_array, result_dtype
+from ..tensor import Tensor
+from .arguments import operand, require_broadcast
 from .broadcasting import cast, promoted, unbroadcast
 
 
@@ -134,12 +135,14 @@ class Where(Function):
 
 
 def _elementwise(function, text):
+    name = function.__name__.lower()
+
     def operation(x):
-        x = as_tensor(x)
+        x = operand(name, x)
         return function.apply(x if x.is_floating_point() else cast(x, DEFAULT_FLOAT))
 
     operation.__doc__ = f"{text}, elementwise; integers become float32."
-    operation.__name__ = operation.__qualname__ = function.__name__.lower()
+    operation.__name__ = operation.__qualname__ = name
     return operation
 
 
@@ -152,27 +155,38 @@ sigmoid = _elementwise(Sigmoid, "1 / (1 + e ** -x)")
 
 def absolute(x):
     """|x|, elementwise."""
-    return Abs.apply(as_tensor(x))
+    return Abs.apply(operand("abs", x))
 
 
 def clip(x, min=None, max=None):
     """x limited to [min, max], numbers or None; where min > max, max. An integer tensor with float bounds: float32."""
     if min is None and max is None:
         raise ValueError("clip: at least one of min and max must be given")
-    x = as_tensor(x)
-    low, high = (None if bound is None else np.asarray(bound).item() for bound in (min, max))
+    x = operand("clip", x)
+    low, high = (_bound(argument, bound) for argument, bound in (("min", min), ("max", max)))
     dtype = result_dtype(x._array, *(bound for bound in (low, high) if bound is not None))
     return Clip.apply(cast(x, dtype), low=low, high=high)
 
 
+def _bound(argument, value):
+    """A bound of `clip` as a Python number, or None."""
+    if value is None:
+        return None
+    as_array(value, name=f"clip: {argument}")
+    value = np.asarray(value)
+    if value.size != 1:
+        raise ValueError(f"clip: {argument} must be a number, got shape {value.shape}")
+    return value.item()
+
+
 def maximum(a, b):
     """The larger of two tensors, elementwise with broadcasting."""
-    return Extremum.apply(*promoted(a, b), largest=True)
+    return Extremum.apply(*promoted("maximum", a, b), largest=True)
 
 
 def minimum(a, b):
     """The smaller of two tensors, elementwise with broadcasting."""
-    return Extremum.apply(*promoted(a, b), largest=False)
+    return Extremum.apply(*promoted("minimum", a, b), largest=False)
 
 
 def where(condition, a, b):
@@ -180,11 +194,13 @@ def where(condition, a, b):
     condition = np.array(condition)  # a copy, kept for backward
     if condition.dtype != np.bool_:
         raise TypeError(f"where: condition must be bool, got {condition.dtype}")
-    return Where.apply(*promoted(a, b), condition=condition)
+    a, b = promoted("where", a, b)
+    require_broadcast("where", condition.shape, a.shape, b.shape)
+    return Where.apply(a, b, condition=condition)
 
 
 def compare(a, b, comparison):
     """Bool tensor of an elementwise comparison after promotion; never recorded."""
     with no_grad():
-        a, b = promoted(a, b)
+        a, b = promoted("comparison", a, b)
     return Tensor._wrap(comparison(a._array, b._array))

@@ -5,6 +5,7 @@ import numpy as np
 from .. import kernels
 from ..autograd import Function
 from ..tensor import Tensor
+from .arguments import require_tensors
 
 
 class CrossEntropy(Function):
@@ -46,7 +47,12 @@ def cross_entropy(
 
 
 def nll_loss(input, target, reduction="mean"):
-    """Negative log-likelihood: minus the entry of `input`, log-probabilities (N, C), at each label."""
+    """Negative log-likelihood: minus the entry of `input`, log-probabilities (N, C), at each label.
+
+    Raises ValueError for wrong shapes, labels out of range or an unknown reduction, TypeError for labels that are not
+    integers.
+    """
+    require_tensors("nll_loss", input=input)
     labels = _raw(target)
     if input.ndim != 2 or labels.shape != input.shape[:1]:
         raise ValueError(f"nll_loss: expected input (N, C) and target (N,), got {input.shape}, {labels.shape}")

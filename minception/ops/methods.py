@@ -4,6 +4,7 @@ import operator
 
 import numpy as np
 
+from ..promotion import parse_dtype
 from . import arithmetic, elementwise, reduction, shape
 from .activation import relu
 from .broadcasting import cast
@@ -81,12 +82,15 @@ def _comparison(compare_arrays):
 
 
 def to(self, target):
-    """This tensor in another dtype, or on a device; "cpu" is the only device of this version."""
+    """This tensor in another dtype, or on a device; "cpu" is the only device of this version.
+
+    Raises TypeError for a dtype that is unknown or that tensors cannot have, RuntimeError for another device.
+    """
     if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
         if target != "cpu":
             raise RuntimeError(f"to: device {target!r} is not available, this version computes on the CPU")
         return self
-    return cast(self, np.dtype(target))
+    return cast(self, parse_dtype("to", target))
 
 
 def attach_methods(tensor_class):

@@ -2,6 +2,8 @@
 
 from .. import kernels
 from ..autograd import Function
+from ..kernels.checks import real, shape
+from .arguments import require_tensors
 
 
 class BatchNormTrain(Function):
@@ -57,7 +59,16 @@ def batch_norm(
 
     In training it normalises by the batch and moves the running statistics, unless they are None, in place by
     `momentum` towards the batch's mean and unbiased variance; else it normalises by the running statistics.
+
+    Raises ValueError for wrong shapes, one value per channel in training, or running statistics that are missing in
+    evaluation; TypeError for wrong dtypes.
     """
+    require_tensors("batch_norm", input=input)
+    for argument, statistic in (("running_mean", running_mean), ("running_var", running_var)):
+        if statistic is not None:
+            require_tensors("batch_norm", **{argument: statistic})
+            shape("batch_norm", argument, statistic, input.shape[1:2], "one value per channel of input")
+    momentum = real("batch_norm", "momentum", momentum)
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: running_mean and running_var are needed when training is False")

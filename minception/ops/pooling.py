@@ -2,6 +2,7 @@
 
 from .. import kernels
 from ..autograd import Function
+from .arguments import require_tensors
 
 
 class MaxPool2d(Function):
@@ -52,6 +53,7 @@ class GlobalAvgPool2d(Function):
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """Maximum over windows of (N, C, H, W); padding counts as minus infinity."""
+    require_tensors("max_pool2d", input=input)
     return MaxPool2d.apply(
         input, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     )
@@ -61,6 +63,7 @@ def avg_pool2d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ):
     """Mean over windows of (N, C, H, W)."""
+    require_tensors("avg_pool2d", input=input)
     return AvgPool2d.apply(
         input,
         kernel_size=kernel_size,
@@ -74,9 +77,11 @@ def avg_pool2d(
 
 def adaptive_avg_pool2d(input, output_size):
     """Means of (N, C, H, W) over an `output_size` grid of windows."""
+    require_tensors("adaptive_avg_pool2d", input=input)
     return AdaptiveAvgPool2d.apply(input, output_size=output_size)
 
 
 def global_avg_pool2d(input):
     """Mean over each whole channel: (N, C, H, W) to (N, C, 1, 1)."""
+    require_tensors("global_avg_pool2d", input=input)
     return GlobalAvgPool2d.apply(input)

@@ -6,17 +6,18 @@ from typing import NamedTuple
 import numpy as np
 
 from ..autograd import Function
+from ..kernels.checks import integer, real
 from ..tensor import Tensor, as_tensor
 from .broadcasting import cast, total
 
 
 def normalize_axes(name, dim, ndim):
     """Sorted tuple of non-negative axes, all of them for None or (); raises IndexError out of range, ValueError
-    if one is repeated.
+    if one is repeated, TypeError for what is no integer.
     """
     if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return tuple(range(ndim))
-    axes = dim if isinstance(dim, (tuple, list)) else (dim,)
+    axes = tuple(integer(name, "dim", axis) for axis in (dim if isinstance(dim, (tuple, list)) else (dim,)))
     for axis in axes:
         if not -max(ndim, 1) <= axis < max(ndim, 1):
             raise IndexError(f"{name}: dim {axis} is out of range for {ndim} dimensions")
@@ -46,6 +47,7 @@ class Variance(Function):
         count = math.prod(x.shape[axis] for axis in axes)
         self.factor = np.divide(x.dtype.type(1), x.dtype.type(max(count - correction, 0)))
         centred = x - total(x, axes, keepdims=True) / x.dtype.type(count)
+        centred -= total(centred, axes, keepdims=True) / x.dtype.type(count)  # what rounding the mean left over
         self.save(centred=centred)
         return total(centred * centred, axes, keepdim) * self.factor
 
@@ -113,7 +115,7 @@ def reduce_var(x, dim=None, correction=1, keepdim=False):
     x = as_tensor(x)
     if not x.is_floating_point():
         raise RuntimeError(f"var: the tensor must be floating, got {x.dtype}")
-    axes = normalize_axes("var", dim, x.ndim)
+    axes, correction = normalize_axes("var", dim, x.ndim), real("var", "correction", correction)
     return Variance.apply(x, axes=axes, correction=correction, keepdim=keepdim)
 
 

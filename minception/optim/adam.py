@@ -35,9 +35,12 @@ class Adam(Optimizer):
 
     def check_options(self, options):
         super().check_options(options)
-        self.require("epsilon value", options["eps"], options["eps"] >= 0)
-        for i, beta in enumerate(options["betas"]):
-            self.require(f"beta parameter at index {i}", beta, 0 <= beta < 1)
+        self.require("epsilon value", options["eps"])
+        betas = options["betas"]
+        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+            raise ValueError(f"{type(self).__name__}: Invalid betas: {betas!r} is not a pair of numbers")
+        for i, beta in enumerate(betas):
+            self.require(f"beta parameter at index {i}", beta, below=1)
 
     def update(self, parameter, grad, state, group):
         self._update_with(kernels.adam_update, parameter, grad, state, group)

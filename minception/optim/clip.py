@@ -1,10 +1,12 @@
 """Gradient clipping: between `backward()` and `step()`."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
 from ..kernels.arrays import array_module
+from ..kernels.checks import real
 from ..tensor import Tensor
 
 
@@ -19,13 +21,15 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     `math.inf` or "inf" for the largest magnitude. Returns the norm before clipping, as a float; it is
     computed in float64. Without gradients it is 0.
 
-    ValueError: max_norm is negative. RuntimeError: with `error_if_nonfinite`, an infinite or NaN norm; gradients are
+    ValueError: max_norm is negative. TypeError: parameters that are no tensors, numbers that are none.
+    RuntimeError: with `error_if_nonfinite`, an infinite or NaN norm; gradients are
     unchanged then. Without it, an infinite norm makes finite gradients 0, and a NaN norm makes all NaN.
     """
-    max_norm, norm_type = float(max_norm), float(norm_type)
+    max_norm = real("clip_grad_norm_", "max_norm", max_norm)
+    norm_type = math.inf if norm_type == "inf" else real("clip_grad_norm_", "norm_type", norm_type)
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_: max_norm must not be negative, got {max_norm}")
-    grads = _gradients(parameters)
+    grads = _gradients("clip_grad_norm_", parameters)
     with np.errstate(over="ignore", invalid="ignore"):
         norms = [_norm(grad._array, norm_type) for grad in grads if grad._array.size]
         total_norm = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
@@ -46,17 +50,24 @@ def clip_grad_value_(parameters, clip_value):
     """Limit every element of every gradient, in place, to the interval [-clip_value, clip_value]. NaN stays NaN.
 
     parameters: tensors, or one tensor; those without gradient are ignored. ValueError: clip_value is negative.
+    TypeError: parameters that are no tensors, or a clip_value that is no number.
     """
-    clip_value = float(clip_value)
+    clip_value = real("clip_grad_value_", "clip_value", clip_value)
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: clip_value must not be negative, got {clip_value}")
-    for grad in _gradients(parameters):
+    for grad in _gradients("clip_grad_value_", parameters):
         array_module(grad._array).clip(grad._array, -clip_value, clip_value, out=grad._array)
         grad._bump_version()
 
 
-def _gradients(parameters):
+def _gradients(name, parameters):
     parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"{name}: parameters must be tensors, got {type(parameters).__name__}")
+    parameters = list(parameters)
+    for i, parameter in enumerate(parameters):
+        if not isinstance(parameter, Tensor):
+            raise TypeError(f"{name}: parameters[{i}] must be a Tensor, got {type(parameter).__name__}")
     return [p.grad for p in parameters if p.grad is not None]
 
 

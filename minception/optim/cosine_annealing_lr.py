@@ -2,6 +2,7 @@
 
 import math
 
+from ..kernels.checks import positive, real
 from .scheduler import LRScheduler
 
 
@@ -11,10 +12,12 @@ class CosineAnnealingLR(LRScheduler):
         lr = eta_min + (base - eta_min) * (1 + cos(pi * epoch / T_max)) / 2
 
     Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts" (arXiv:1608.03983),
-    equation 5, without restarts.
+    equation 5, without restarts. ValueError: a T_max that is not positive. TypeError: arguments that are not numbers.
     """
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):  # noqa: N803 - PyTorch's name
+        positive("CosineAnnealingLR", "T_max", T_max)
+        real("CosineAnnealingLR", "eta_min", eta_min)
         self.T_max = T_max
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)

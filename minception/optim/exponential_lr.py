@@ -1,12 +1,14 @@
 """Exponential decay."""
 
+from ..kernels.checks import real
 from .scheduler import LRScheduler
 
 
 class ExponentialLR(LRScheduler):
-    """Multiply the rate by `gamma` every epoch: lr = base * gamma ** epoch."""
+    """Multiply the rate by `gamma` every epoch: lr = base * gamma ** epoch. TypeError: gamma is not a number."""
 
     def __init__(self, optimizer, gamma, last_epoch=-1):
+        real("ExponentialLR", "gamma", gamma)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 

@@ -1,5 +1,6 @@
 """Linear warm-up."""
 
+from ..kernels.checks import real
 from .scheduler import LRScheduler
 
 
@@ -9,10 +10,16 @@ class LinearLR(LRScheduler):
         lr = base * (start_factor + (end_factor - start_factor) * min(epoch, total_iters) / total_iters)
 
     With the defaults, and stepped per batch, this is the usual warm-up (Goyal et al., "Accurate, large minibatch SGD",
-    arXiv:1706.02677, section 2.2). ValueError: start_factor outside (0, 1] or end_factor outside [0, 1].
+    arXiv:1706.02677, section 2.2). ValueError: start_factor outside (0, 1], end_factor outside [0, 1] or
+    total_iters below 0. TypeError: arguments that are not numbers.
     """
 
     def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
+        numbers = {"start_factor": start_factor, "end_factor": end_factor, "total_iters": total_iters}
+        for argument, value in numbers.items():
+            real("LinearLR", argument, value)
+        if not total_iters >= 0:
+            raise ValueError(f"LinearLR: total_iters must not be negative, got {total_iters}")
         if not 0 < start_factor <= 1:
             raise ValueError(
                 f"LinearLR: Starting multiplicative factor expected to be greater than 0 and less or equal to 1, "

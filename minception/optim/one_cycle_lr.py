@@ -2,6 +2,7 @@
 
 import math
 
+from ..kernels.checks import positive, real
 from .optimizer import Optimizer
 from .scheduler import LRScheduler
 
@@ -30,7 +31,8 @@ class OneCycleLR(LRScheduler):
 
     Source: Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates"
     (arXiv:1708.07120); `three_phase` is their form. ValueError: arguments out of range, a list of the wrong length, an
-    optimizer without momentum (give cycle_momentum=False), or a step beyond total_steps.
+    optimizer without momentum (give cycle_momentum=False), or a step beyond total_steps. TypeError: another optimizer,
+    or rates, momenta or factors that are not numbers.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class OneCycleLR(LRScheduler):
             raise ValueError(
                 "OneCycleLR: optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
             )
+        positive("OneCycleLR", "div_factor", div_factor)
+        positive("OneCycleLR", "final_div_factor", final_div_factor)
         self.total_steps = _count_steps(total_steps, epochs, steps_per_epoch)
         self.anneal_strategy = anneal_strategy
         self.cycle_momentum = cycle_momentum
@@ -130,6 +134,8 @@ def _phases(steps_up, total_steps, three_phase):
 
 def _per_group(optimizer, name, value):
     groups = len(optimizer.param_groups)
+    for number in value if isinstance(value, (list, tuple)) else (value,):
+        real("OneCycleLR", name, number)
     if not isinstance(value, (list, tuple)):
         return [value] * groups
     if len(value) != groups:

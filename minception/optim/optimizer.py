@@ -1,13 +1,20 @@
 """The optimizer base: parameters in groups with options, and state per parameter."""
 
 import copy
+import numbers
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from ..autograd import enable_grad
 from ..kernels.arrays import array_module
 from ..tensor import Tensor
+
+
+def plain_number(value):
+    """A tensor or array without axes, which may stand for a number, as that number; anything else as it is."""
+    return value.item() if getattr(value, "shape", None) == () else value
 
 
 class Optimizer:
@@ -23,7 +30,8 @@ class Optimizer:
     A subclass writes `update`, which changes one parameter, and extends `check_options`.
 
     TypeError: params is one tensor, or a set, or contains something else than tensors. ValueError: no parameters, the
-    same parameter twice, a tensor that was computed from others, an option out of range.
+    same parameter twice, a tensor that was computed from others, an option out of range; TypeError also for an option
+    that is not a number.
     """
 
     def __init__(self, params, defaults):
@@ -47,16 +55,19 @@ class Optimizer:
 
     def update(self, parameter, grad, state, group):
         """Change the array `parameter` in place, given its gradient, its `state` dict and the options of its group."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: an optimizer needs an update method of its own")
 
     def check_options(self, options):
-        """Raise ValueError for an option out of range."""
-        self.require("learning rate", options["lr"], options["lr"] >= 0)
-        self.require("weight_decay value", options["weight_decay"], options["weight_decay"] >= 0)
+        """Raise ValueError for an option out of range, TypeError for one that is not a real number."""
+        self.require("learning rate", options["lr"])
+        self.require("weight_decay value", options["weight_decay"])
 
-    def require(self, what, value, condition):
-        """Raise the ValueError for an option out of range unless `condition`; NaN never meets a condition."""
-        if not condition:
+    def require(self, what, value, below=None):
+        """Raise the error for an option unless it is a real number of at least 0 and, if given, less than `below`."""
+        value = plain_number(value)
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"{type(self).__name__}: Invalid {what}: {value!r} is not a real number")
+        if not (value >= 0 and (below is None or value < below)):
             raise ValueError(f"{type(self).__name__}: Invalid {what}: {value}")
 
     def add_param_group(self, group):
@@ -89,23 +100,30 @@ class Optimizer:
             raise TypeError(
                 f"{type(self).__name__}: parameters must be ordered, and a set has a new order in every run; use a list"
             )
+        if not isinstance(params, Iterable):
+            raise TypeError(
+                f"{type(self).__name__}: params must be an iterable of tensors or dicts, got {type(params).__name__}"
+            )
         return list(params)
 
     def step(self, closure=None):
         """Update every parameter that has a gradient.
 
         closure: called first, if given, with recording on; it should compute the loss and its gradients. Returns what
-        the closure returned, else None.
+        the closure returned, else None. TypeError: closure cannot be called.
         """
         loss = None
+        if closure is not None and not callable(closure):
+            raise TypeError(f"{type(self).__name__}.step: closure must be callable, got {closure!r}")
         if closure is not None:
             with enable_grad():
                 loss = closure()
         self.step_was_called = True
         for group in self.param_groups:
+            options = {key: plain_number(value) for key, value in group.items()}
             for p in group["params"]:
                 if p.grad is not None:
-                    self.update(p._array, p.grad._array, self.state[p], group)
+                    self.update(p._array, p.grad._array, self.state[p], options)
                     p._bump_version()
         return loss
 
@@ -148,9 +166,16 @@ class Optimizer:
         """Take over options and state from `state_dict()` of an optimizer with as many parameters per group.
 
         Arrays are copied and cast to their parameter's dtype. Construct schedulers first: constructing one overwrites
-        learning rates. ValueError: different groups, or state of another shape; then nothing was changed.
+        learning rates. ValueError: an entry is missing, different groups, or state of another shape; TypeError: not a
+        dict. Then nothing was changed.
         """
         name = type(self).__name__
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"{name}.load_state_dict: expected a dict, got {type(state_dict).__name__}")
+        if not {"param_groups", "state"} <= state_dict.keys():
+            raise ValueError(
+                f'{name}.load_state_dict: expected the entries "param_groups" and "state", got {sorted(state_dict)}'
+            )
         saved_groups, saved_state = state_dict["param_groups"], state_dict["state"]
         sizes, saved_sizes = ([len(g["params"]) for g in gs] for gs in (self.param_groups, saved_groups))
         if sizes != saved_sizes:

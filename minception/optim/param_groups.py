@@ -1,5 +1,7 @@
 """Which parameters are decayed."""
 
+from ..nn import Module
+
 
 def split_weight_decay(model, weight_decay):
     """Split the trainable parameters of a module into those that are decayed and those that are not.
@@ -9,7 +11,10 @@ def split_weight_decay(model, weight_decay):
     classification with convolutional neural networks", arXiv:1812.01187, section 3.1, "No bias decay").
 
     Returns two parameter groups for an optimizer: the first with `weight_decay`, the second with weight decay 0.
+    TypeError: model is not a module.
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"split_weight_decay: model must be a Module, got {type(model).__name__}")
     decayed, others = [], []
     for parameter in model.parameters():
         if parameter.requires_grad:

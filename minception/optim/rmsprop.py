@@ -37,9 +37,9 @@ class RMSprop(Optimizer):
 
     def check_options(self, options):
         super().check_options(options)
-        self.require("epsilon value", options["eps"], options["eps"] >= 0)
-        self.require("momentum value", options["momentum"], options["momentum"] >= 0)
-        self.require("alpha value", options["alpha"], options["alpha"] >= 0)
+        self.require("epsilon value", options["eps"])
+        self.require("momentum value", options["momentum"])
+        self.require("alpha value", options["alpha"])
 
     def update(self, parameter, grad, state, group):
         state["step"] = state.get("step", 0) + 1

@@ -2,7 +2,9 @@
 
 import copy
 import warnings
+from collections.abc import Mapping
 
+from ..kernels.checks import integer
 from .optimizer import Optimizer
 
 
@@ -18,7 +20,8 @@ class LRScheduler:
     function of `last_epoch` alone. "Epoch" means one call of `step`: per epoch or per batch, as the caller
     likes.
 
-    TypeError: optimizer is not an optimizer. KeyError: last_epoch is given and a group lacks "initial_lr".
+    TypeError: optimizer is not an optimizer, or last_epoch not an integer.
+    KeyError: last_epoch is given and a group lacks "initial_lr".
     """
 
     _not_saved = frozenset({"optimizer"})  # attributes that are not in the state dict
@@ -26,6 +29,7 @@ class LRScheduler:
     def __init__(self, optimizer, last_epoch=-1):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"{type(self).__name__}: optimizer must be an Optimizer, got {type(optimizer).__name__}")
+        last_epoch = integer(type(self).__name__, "last_epoch", last_epoch)
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
@@ -41,11 +45,11 @@ class LRScheduler:
 
     def get_lr(self):
         """The rates of epoch `last_epoch`, one per group, from those of the epoch before, which the groups hold."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a schedule needs a get_lr method of its own")
 
     def closed_form_lr(self):
         """The rates of epoch `last_epoch`, one per group, from the base rates alone."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: a schedule needs a closed_form_lr method of its own")
 
     def get_last_lr(self):
         """The rates that this schedule wrote last, one per group."""
@@ -96,8 +100,12 @@ class LRScheduler:
     def load_state_dict(self, state_dict):
         """Go on from a `state_dict()` of the same schedule; load the optimizer's state too, after this construction.
 
-        ValueError: the state belongs to another schedule.
+        ValueError: the state belongs to another schedule. TypeError: it is not a dict.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(
+                f"{type(self).__name__}.load_state_dict: expected a dict, got {type(state_dict).__name__}"
+            )
         expected = vars(self).keys() - self._not_saved
         if state_dict.keys() != expected:
             raise ValueError(

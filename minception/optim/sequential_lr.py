@@ -1,7 +1,9 @@
 """Schedules one after the other."""
 
 from bisect import bisect_right
+from collections.abc import Mapping
 
+from ..kernels.checks import integer
 from .scheduler import LRScheduler
 
 
@@ -13,12 +15,17 @@ class SequentialLR(LRScheduler):
         schedule = SequentialLR(optimizer, [warm_up, decay], milestones=[5])
 
     ValueError: no schedulers, milestones not one fewer than schedulers or not increasing, a scheduler of another
-    optimizer. TypeError: something else than schedulers. To go on from a checkpoint, use `load_state_dict`.
+    optimizer. TypeError: something else than schedulers, or milestones that are not integers.
+    To go on from a checkpoint, use `load_state_dict`.
     """
 
     _not_saved = frozenset({"optimizer", "schedulers"})
 
     def __init__(self, optimizer, schedulers, milestones):
+        for argument, value in (("schedulers", schedulers), ("milestones", milestones)):
+            if not isinstance(value, (list, tuple)):
+                raise TypeError(f"SequentialLR: {argument} must be a list, got {value!r}")
+        milestones = [integer("SequentialLR", "milestones", milestone) for milestone in milestones]
         if not schedulers:
             raise ValueError("SequentialLR: expects at least one scheduler, but got no scheduler")
         for i, scheduler in enumerate(schedulers):
@@ -31,11 +38,11 @@ class SequentialLR(LRScheduler):
                 "SequentialLR: expects number of schedulers provided to be one more than the number of milestone "
                 f"points, but got {len(schedulers)} schedulers and {len(milestones)} milestones"
             )
-        if list(milestones) != sorted(milestones):
-            raise ValueError(f"SequentialLR: milestones must increase, got {list(milestones)}")
+        if milestones != sorted(milestones):
+            raise ValueError(f"SequentialLR: milestones must increase, got {milestones}")
         self.optimizer = optimizer
         self.schedulers = list(schedulers)
-        self.milestones = list(milestones)
+        self.milestones = milestones
         self.last_epoch = 0
 
         # Each scheduler wrote its first rate when it was made. Take that back, and begin with the one for epoch 0.
@@ -76,6 +83,8 @@ class SequentialLR(LRScheduler):
         return super().state_dict() | {"schedulers": [scheduler.state_dict() for scheduler in self.schedulers]}
 
     def load_state_dict(self, state_dict):
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"SequentialLR.load_state_dict: expected a dict, got {type(state_dict).__name__}")
         saved = state_dict.get("schedulers", ())
         if len(saved) != len(self.schedulers):
             raise ValueError(

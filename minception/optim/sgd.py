@@ -1,6 +1,7 @@
 """Stochastic gradient descent."""
 
 from .. import kernels
+from ..kernels.checks import real
 from .optimizer import Optimizer
 
 
@@ -31,7 +32,8 @@ class SGD(Optimizer):
     def check_options(self, options):
         super().check_options(options)
         momentum = options["momentum"]
-        self.require("momentum value", momentum, momentum >= 0)
+        self.require("momentum value", momentum)
+        real(type(self).__name__, "dampening", options["dampening"])
         if options["nesterov"] and (momentum <= 0 or options["dampening"] != 0):
             raise ValueError("SGD: Nesterov momentum requires a momentum and zero dampening")
 

@@ -1,14 +1,21 @@
 """Decay in steps."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 
+from ..kernels.checks import integer, positive, real
 from .scheduler import LRScheduler
 
 
 class StepLR(LRScheduler):
-    """Multiply the rate by `gamma` every `step_size` epochs: lr = base * gamma ** (epoch // step_size)."""
+    """Multiply the rate by `gamma` every `step_size` epochs: lr = base * gamma ** (epoch // step_size).
+
+    ValueError: a step_size that is not positive. TypeError: a step_size or gamma that is not a number.
+    """
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
+        positive("StepLR", "step_size", step_size)
+        real("StepLR", "gamma", gamma)
         self.step_size = step_size
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
@@ -25,11 +32,15 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """Multiply the rate by `gamma` at each of the `milestones`: lr = base * gamma ** (milestones reached).
 
-    An epoch that is listed n times multiplies n times.
+    An epoch that is listed n times multiplies n times. TypeError: milestones that are not integers, or a gamma that
+    is not a number.
     """
 
     def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
-        self.milestones = sorted(milestones)
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"MultiStepLR: milestones must be a list of integers, got {milestones!r}")
+        self.milestones = sorted(integer("MultiStepLR", "milestones", milestone) for milestone in milestones)
+        real("MultiStepLR", "gamma", gamma)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 

@@ -77,7 +77,7 @@ class TestAdaptiveAveragePool:
             adaptive_avg_pool2d_backward(np.zeros((2, 3, 0, 1)), (2, 3, 4, 4))
         with pytest.raises(ValueError, match="grad_output must have 4 dimensions"):
             adaptive_avg_pool2d_backward(np.zeros((2, 3, 1)), (2, 3, 4, 4))
-        with pytest.raises(ValueError, match="x must have 4 dimensions"):
+        with pytest.raises(ValueError, match="x_shape must have 4 dimensions"):
             adaptive_avg_pool2d_backward(np.zeros((2, 3, 1, 1)), (3, 4, 4))
 
 
@@ -102,7 +102,7 @@ class TestGlobalAveragePool:
     def test_bad_gradient(self):
         with pytest.raises(ValueError, match=r"grad_output must have shape \(2, 3, 1, 1\)"):
             global_avg_pool2d_backward(np.zeros((2, 3, 1, 2)), (2, 3, 4, 4))
-        with pytest.raises(ValueError, match="global_avg_pool2d_backward: x must have at least one pixel"):
+        with pytest.raises(ValueError, match="global_avg_pool2d_backward: x_shape must have at least one pixel"):
             global_avg_pool2d_backward(np.zeros((2, 3, 1, 1)), (2, 3, 4, 0))
 
 

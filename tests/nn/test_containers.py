@@ -109,7 +109,7 @@ def test_iteration_length_and_identity(kind):
     [
         (lambda c: c[4], IndexError, "index 4 is out of range"),
         (lambda c: c[-5], IndexError, "index -5 is out of range"),
-        (lambda c: c["0"], TypeError, "str"),
+        (lambda c: c["0"], TypeError, "index must be an integer, got '0'"),
         (lambda c: c.__setitem__(4, nn.ReLU()), IndexError, "index 4 is out of range"),
         (lambda c: c.__setitem__(0, 3), TypeError, "cannot assign 'int' as child module '0'"),
         (lambda c: c.__delitem__(4), IndexError, "index 4 is out of range"),

@@ -109,7 +109,7 @@ def test_one_tensor_as_both_operands(rng):
 
 
 def test_shapes_that_do_not_broadcast():
-    with pytest.raises(ValueError, match=r"\(2,\) \(3,\)"):
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
         mc.Tensor([1.0, 2.0]) + mc.Tensor([1.0, 2.0, 3.0])
 
 

@@ -114,7 +114,7 @@ def test_kernel_choice():
         (lambda x, w: F.conv2d(x, w, padding="full"), ValueError, "conv2d: padding"),
         (lambda x, w: F.conv2d(x, w, groups=3), ValueError, "conv2d: "),
         (lambda x, w: F.conv2d(x[..., :1], w), ValueError, "conv2d: "),
-        (lambda x, w: F.conv2d(x, w.numpy()), TypeError, "Conv2d: input 1 must be a Tensor, got ndarray"),
+        (lambda x, w: F.conv2d(x, w.numpy()), TypeError, "conv2d: weight must be a Tensor, got ndarray"),
         (lambda x, w: F.depthwise_conv2d(x, w), ValueError, "depthwise_conv2d: weight"),
     ],
 )

@@ -1,0 +1,145 @@
+"""Mistakes in convolution."""
+
+from ..mutation import mistakes
+
+REFERENCE, CPU = "kernels.reference.conv", "kernels.cpu.conv"
+DEPTHWISE, COMPILED = "kernels.reference.depthwise", "kernels.cpu.depthwise"
+UNDILATED = 'type(geometry)(**{**vars(geometry), "dilation": (1, 1)})'
+
+MUTANTS = [
+    *mistakes(
+        f"{REFERENCE}:conv2d_backward_input",
+        (
+            "kernel flipped in the input gradient",
+            "_weight_matrix(weight, groups)",
+            "_weight_matrix(weight[:, :, ::-1, ::-1], groups)",
+        ),
+        ("padding not cut off the input gradient", "grad_x[images] = _fold", "grad_x[images][:, :, 1:] = 0; _fold"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{REFERENCE}:conv2d_backward_weight",
+        (
+            "dilation ignored in the weight gradient",
+            "(x[images], geometry, groups)",
+            f"(x[images], {UNDILATED}, groups)",
+        ),
+        ("weight gradient of the last chunk only", "grad_kernels += ", "grad_kernels[...] = "),
+        ("weight gradient in the order of the columns", "transpose(0, 3, 1, 2)", "transpose(0, 3, 1, 2)[:, ::-1]"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{REFERENCE}:conv2d",
+        ("bias added twice", "pixels += bias.reshape(groups, 1, -1)", "pixels += 2 * bias.reshape(groups, 1, -1)"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{REFERENCE}:conv2d_backward_bias",
+        ("bias gradient averaged over the batch", ".sum(axis=0)", ".mean(axis=0)"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{REFERENCE}:_pixel_matrix",
+        (
+            "groups mixed up",
+            "reshape(n * oh * ow, groups, o // groups).transpose(1, 0, 2)",
+            "reshape(n * oh * ow, o // groups, groups).transpose(2, 0, 1)",
+        ),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{REFERENCE}:_windows",
+        ("dilation ignored by im2col", "dh * step_h, dw * step_w", "step_h, step_w"),
+        ("dilation of the height used for the width", "dw * step_w", "min(dh, dw) * step_w"),
+        rows=["im2col"],
+    ),
+    *mistakes(
+        f"{REFERENCE}:_fold",
+        ("overlapping windows overwrite each other", "padded[:, rows, cols] += ", "padded[:, rows, cols] = "),
+        rows=["im2col"],
+    ),
+    *mistakes(
+        "kernels.window:same_padding",
+        ('extra zero of "same" before the image', "total // 2, total - total // 2", "total - total // 2, total // 2"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        "kernels.conv_geometry:image_chunks",
+        ("last chunk of images skipped", "range(0, count, step)", "range(0, max(count - step, 1), step)"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{CPU}:conv2d_backward_input",
+        ("fast: kernel not flipped in the input gradient", "weight[:, :, ::-1, ::-1]", "weight"),
+        ("fast: input gradient ignores the padding", "d * (k - 1) - b for", "d * (k - 1) - 0 * b for"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{CPU}:_Windows._unfold",
+        ("fast: dilation ignored", "dh * step_h, dw * step_w", "step_h, step_w"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{CPU}:conv2d_backward_weight",
+        ("fast: weight gradient of one chunk only", "total += columns.T", "total = columns.T"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        f"{DEPTHWISE}:depthwise_conv2d_backward_input",
+        (
+            "depthwise: overlapping taps overwrite",
+            "grad_padded[:, rows, columns] += ",
+            "grad_padded[:, rows, columns] = ",
+        ),
+        (
+            "depthwise: multiplied channels grouped wrongly",
+            "interior[..., 0::multiplier]",
+            "interior[..., : total.shape[-1]]",
+        ),
+        ("depthwise: gradient of the first multiple only", "range(1, multiplier)", "range(1, 1)"),
+        rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        f"{DEPTHWISE}:_pad_and_repeat",
+        (
+            "depthwise: channels tiled, not repeated",
+            "padded.repeat(multiplier, axis=3)",
+            "array_module(x).concatenate([padded] * multiplier, axis=3)",
+        ),
+        rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        f"{DEPTHWISE}:depthwise_conv2d_backward_weight",
+        ("depthwise: weight gradient of the last images", "grad_taps[i, j] += row_sums", "grad_taps[i, j] = row_sums"),
+        rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        f"{COMPILED}:_backward_input",
+        ("compiled depthwise: stride not checked", "y < 0 or y % sh or y // sh >= oh", "y < 0 or y // sh >= oh"),
+        rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        f"{COMPILED}:_backward_weight",
+        ("compiled depthwise: dilation ignored", "iy = y * sh - before_h + i * dh", "iy = y * sh - before_h + i"),
+        rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        f"{COMPILED}:_forward",
+        ("compiled depthwise: padding of the height for both", "x * sw - before_w + j", "x * sw - before_h + j"),
+        rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        "kernels.reference.depthwise:separable_conv2d_backward",
+        (
+            "separable: bias gradient of the features",
+            "conv2d_backward_bias(grad_output)",
+            "0 * conv2d_backward_bias(grad_output)",
+        ),
+        rows=["separable_conv2d"],
+    ),
+    *mistakes(
+        "nn.convolution:Conv2d.forward",
+        ("layer forgets its dilation", "self.dilation, self.groups", "1, self.groups"),
+        rows=["conv2d"],
+    ),
+]
