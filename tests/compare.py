@@ -1,26 +1,19 @@
-"""Comparison with torch: tolerances derived from the dtype and the length of the longest sum.
+"""Comparison with torch where no row of tests/table does it: with the rounding error that tests/table/rounding allows.
 
-A sum of K rounded products is off by at most about K * u times the sum of magnitudes (Higham, "Accuracy and
-Stability of Numerical Algorithms", section 3.1); rounding errors of random sign grow like sqrt(K). `tolerance`
-allows `SAFETY * u * sqrt(K)` relative to the largest magnitude in the expected array, u being machine epsilon.
+A sum of K products rounds 2K times, each time relative to at most the largest magnitude that is added up.
 """
 
 import numpy as np
 import torch
 
-SAFETY = 16.0
-
-
-def tolerance(dtype, terms):
-    """Allowed error, relative to the largest expected magnitude, of sums of `terms` products in `dtype`."""
-    return SAFETY * np.finfo(dtype).eps * np.sqrt(max(terms, 1))
+from tests.table.rounding import allowed
 
 
 def assert_close(actual, expected, terms=1, scale=None):
-    """Assert equal shape, dtype and, within `tolerance`, value. NaN equals NaN, infinities must agree.
+    """Assert equal shape, dtype and, but for the rounding of sums of `terms` products, value. NaN equals NaN.
 
-    `expected` is a torch tensor or an array. `scale` overrides the magnitude that the error is relative to, for
-    results that come from cancelling larger numbers.
+    `expected` is a torch tensor or an array. `scale` is the magnitude of what is added up: by default the largest
+    in `expected`, and larger where numbers cancel.
     """
     actual = np.asarray(actual)
     if isinstance(expected, torch.Tensor):
@@ -36,9 +29,9 @@ def assert_close(actual, expected, terms=1, scale=None):
         return
     if scale is None:
         scale = np.abs(expected[finite]).max()
-    allowed = tolerance(expected.dtype, terms) * scale + np.finfo(expected.dtype).tiny
+    limit = allowed(expected.dtype, 2 * max(terms, 1), scale, scale)
     error = np.abs(actual[finite].astype(np.float64) - expected[finite].astype(np.float64))
-    assert error.max() <= allowed, f"worst error {error.max():.3g} exceeds {allowed:.3g} (scale {scale:.3g})"
+    assert error.max() <= limit, f"worst error {error.max():.3g} exceeds {limit:.3g} (scale {scale:.3g})"
 
 
 def torch_grads(function, cotangent, *arrays):

@@ -11,7 +11,7 @@ import minception as mc
 from minception import functional as F
 from minception.autograd import Function
 from tests.compare import assert_close
-from tests.kernels.inputs import seeds
+from tests.table.numbers import seeds
 
 
 def leaf(data):

@@ -7,11 +7,12 @@ bit, and the tests insist on it.
 import heapq
 
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import minception as mc
 from minception.autograd import Function
+from tests.composition import found
 from tests.composition.in_minception import Built, gradients_of
 from tests.composition.networks import networks
 from tests.composition.numbers import buffer_arrays, cotangent_array, leaf_arrays
@@ -136,15 +137,18 @@ def test_backward_of_a_sum_of_losses_is_the_sum_of_their_backwards(network, data
 # One network, written in several ways
 
 
+@example(network=found.HIDDEN_USE)
 @given(network=networks())
 def test_the_gradient_of_a_shared_leaf_is_the_sum_over_its_uses(network):
     """An input used in several places, a layer that runs twice, a tied weight: against a copy for each use."""
     apart, arrays, origin = separated(network)
     gradients = gradients_of(apart, arrays)
+    # A dropout that does nothing hands on its input, which then has more uses than meet the eye, in some order.
+    hidden_uses = any(isinstance(step.operation, Dropout) for step in network.steps)
     for name, shared in gradients_of(network).items():
         parts = [gradients[copy] for copy in gradients if origin[copy] == name and gradients[copy] is not None]
         assert (shared is None) == (not parts), f"{name}: {len(parts)} uses have a gradient"
-        if 1 <= len(parts) <= 2:
+        if 1 <= len(parts) <= 2 and not hidden_uses:
             np.testing.assert_array_equal(shared, sum(parts), name)
         elif parts:
             largest = max(np.abs(part).max(initial=0) for part in parts)

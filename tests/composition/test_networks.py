@@ -6,9 +6,10 @@ frozen) has none here either. Where torch has one, zero or not, so have we.
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 
 from minception.kernels.dispatch import HOMES, use_kernels
+from tests.composition import found
 from tests.composition.in_minception import Built
 from tests.composition.networks import networks
 from tests.composition.numbers import cotangent_array
@@ -57,6 +58,8 @@ MANY = settings(max_examples=4 * settings().max_examples)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("home", HOMES)
 @MANY
+@example(network=found.NEARLY_CERTAIN)
+@example(network=found.NORMALISED_TWICE)
 @given(network=networks())
 def test_networks_agree_with_torch(home, dtype, network):
     measured = Measured(network)

@@ -1,62 +1,22 @@
-"""The step-by-step batch norm: equal to the closed form, and every step and every gradient equal to torch's."""
+"""The step-by-step batch norm: every step and every gradient is torch's."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from minception.kernels.reference import batch_norm, batch_norm_steps
+from minception.kernels.reference import batch_norm_steps
 from tests.compare import assert_close
-from tests.kernels.inputs import LAYOUTS, in_layout
 
 SHAPES = [(6, 4), (5, 3, 7), (4, 3, 5, 2), (2, 1, 3, 4), (1, 3, 2, 5), (2, 3, 1, 1), (3, 5, 23, 31)]
 
 
-def make_problem(shape, seed=0, with_weight=True, with_bias=True, dtype=np.float64, layout="contiguous"):
-    """(x, grad_output, weight, bias), read-only."""
-    rng = np.random.default_rng(seed)
-    x, grad_output = (in_layout(rng.standard_normal(shape).astype(dtype) + 1, layout) for _ in range(2))
-    weight = rng.uniform(-3, 3, shape[1]).astype(dtype) if with_weight else None
-    bias = rng.standard_normal(shape[1]).astype(dtype) if with_bias else None
-    for array in (x, grad_output, weight, bias):
-        if array is not None:
-            array.flags.writeable = False
-    return x, grad_output, weight, bias
-
-
-@st.composite
-def problems(draw):
-    return make_problem(
-        draw(st.sampled_from(SHAPES)),
-        draw(st.integers(0, 2**32 - 1)),
-        draw(st.booleans()),
-        draw(st.booleans()),
-        draw(st.sampled_from([np.float32, np.float64])),
-        draw(st.sampled_from(LAYOUTS)),
-    )
-
-
-@given(problems(), st.sampled_from([1e-5, 1e-3, 0.5]))
-def test_steps_equal_the_closed_form(problem, eps):
-    x, grad_output, weight, bias = problem
-    steps = batch_norm_steps.batch_norm_forward_steps(x, weight, bias, eps)
-    gradients = batch_norm_steps.batch_norm_backward_steps(grad_output, steps)
-    output, mean, var = batch_norm.batch_norm_train(x, weight, bias, eps)
-    grad_x, grad_weight, grad_bias = batch_norm.batch_norm_train_backward(grad_output, x, weight, mean, var, eps)
-
-    inverse_std = steps.inverse_std.max()
-    condition = 1 + np.abs(x).max() * inverse_std  # rounding of x, magnified by a small standard deviation
-    gamma = 1 if weight is None else np.abs(weight).max()
-    sum_of_gradients = np.abs(grad_output).sum() / x.shape[1]
-    assert_close(mean, steps.mean.reshape(-1).astype(x.dtype), 1, np.abs(x).max())
-    assert_close(var, steps.variance.reshape(-1).astype(x.dtype), 1, np.abs(x).max() ** 2)
-    assert_close(output, steps.output, 1, gamma * condition + np.abs(steps.output).max())
-    assert_close(grad_x, gradients.x, 1, gamma * condition * inverse_std * np.abs(grad_output).max())
-    assert_close(grad_weight, gradients.weight, 1, condition * sum_of_gradients)
-    assert_close(grad_bias, gradients.bias, 1, sum_of_gradients)
+def make_problem(shape, dtype=np.float64):
+    """(x, grad_output, weight, bias)"""
+    rng = np.random.default_rng(0)
+    x, grad_output = (rng.standard_normal(shape).astype(dtype) + 1 for _ in range(2))
+    return x, grad_output, rng.uniform(-3, 3, shape[1]).astype(dtype), rng.standard_normal(shape[1]).astype(dtype)
 
 
 def torch_steps(x, weight, bias, eps):
@@ -143,31 +103,3 @@ def test_gradients_are_listed_for_every_step():
 
 
 X, C3, C4 = np.zeros((4, 3, 5, 2)), np.ones(3), np.ones(4)
-FORWARD = batch_norm_steps.batch_norm_forward_steps
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        (lambda: FORWARD(C3, None, None), ValueError, "batch_norm_forward_steps: x must have at least 2 dimensions"),
-        (lambda: FORWARD(X, C4, None), ValueError, r"weight must have shape \(3,\)"),
-        (lambda: FORWARD(X, None, C4), ValueError, r"bias must have shape \(3,\)"),
-        (lambda: FORWARD(X[:1, :, :1, :1], C3, C3), ValueError, "Expected more than 1 value per channel"),
-        (lambda: FORWARD(X[:0], C3, C3), ValueError, "Expected more than 1 value per channel"),
-        (lambda: FORWARD(X, C3, C3, 0.0), ValueError, "eps must be positive"),
-        (lambda: FORWARD(X, C3.astype("f4"), C3), TypeError, "weight is float32"),
-        (
-            lambda: batch_norm_steps.batch_norm_backward_steps(X[:1], FORWARD(X, C3, C3)),
-            ValueError,
-            "batch_norm_backward_steps: grad_output must have shape",
-        ),
-        (
-            lambda: batch_norm_steps.batch_norm_backward_steps(X.astype("f4"), FORWARD(X, C3, C3)),
-            TypeError,
-            "grad_output is float32",
-        ),
-    ],
-)
-def test_wrong_calls_say_what_is_wrong(call, error, words):
-    with pytest.raises(error, match=words):
-        call()

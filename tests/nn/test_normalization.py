@@ -1,4 +1,4 @@
-"""Batch norm and local response norm against torch's, with their running statistics."""
+"""Batch norm over several steps: its running statistics, its modes, its state; wrong calls that change nothing."""
 
 import numpy as np
 import pytest
@@ -9,22 +9,9 @@ from minception import nn
 from tests.compare import assert_close
 from tests.nn.twins import assert_same, copy_state, fill_randomly
 
-OPTIONS = [
-    {},
-    {"eps": 1e-3, "momentum": 0.25},
-    {"momentum": None},
-    {"momentum": 0.0},
-    {"momentum": 1.0},
-    {"affine": False},
-    {"bias": False},
-    {"track_running_stats": False},
-    {"affine": False, "track_running_stats": False},
-]
+OPTIONS = [{"momentum": None}, {"track_running_stats": False}, {"affine": False, "track_running_stats": False}]
 INPUTS = {
     "images": ("BatchNorm2d", (3, 4, 5, 2)),
-    "batch of one": ("BatchNorm2d", (1, 4, 1, 3)),
-    "one pixel": ("BatchNorm2d", (5, 4, 1, 1)),
-    "one channel": ("BatchNorm2d", (2, 1, 3, 4)),
     "rows": ("BatchNorm1d", (6, 4)),
     "sequences": ("BatchNorm1d", (3, 4, 5)),
 }
@@ -32,7 +19,8 @@ INPUTS = {
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", INPUTS)
-def test_batch_norm_is_torchs(name, options, rng):
+def test_cumulative_averages_and_no_statistics_at_all_are_torchs(name, options, rng):
+    """In both modes; without statistics, evaluation normalises by those of the batch."""
     kind, shape = INPUTS[name]
     layer = getattr(nn, kind)(shape[1], **options)
     twin = getattr(torch.nn, kind)(shape[1], **options)
@@ -133,25 +121,3 @@ def test_wrong_inputs_fail_and_change_nothing(layer, shape, words):
         layer(mc.Tensor(np.zeros(shape, np.float32)))
     for name, value in layer.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
-
-
-def test_one_value_per_channel_is_fine_in_evaluation():
-    y = nn.BatchNorm2d(3).eval()(mc.Tensor(np.ones((1, 3, 1, 1))).float())
-    np.testing.assert_allclose(np.asarray(y), 1 / np.sqrt(1 + 1e-5), rtol=1e-6)
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_num_features_must_be_positive(size):
-    with pytest.raises(ValueError, match="num_features must be a positive integer"):
-        nn.BatchNorm2d(size)
-
-
-@pytest.mark.parametrize("args", [(5,), (3, 0.5, 0.6, 2.0), (2, 1.0), (4, 0.3, 1.5), (1,), (9, 1.0)])
-def test_local_response_norm_is_torchs(args, rng):
-    x = 2.0 * rng.normal(size=(2, 6, 3, 5))
-    assert_same(nn.LocalResponseNorm(*args), torch.nn.LocalResponseNorm(*args), x, rng, modes=[True])
-
-
-def test_local_response_norm_size_must_be_positive():
-    with pytest.raises(ValueError, match="LocalResponseNorm: size must be a positive integer"):
-        nn.LocalResponseNorm(0)

@@ -2,12 +2,9 @@
 
 import numpy as np
 import torch
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import minception as mc
 from tests.compare import assert_close
-from tests.kernels.inputs import arrays, dtypes
 
 
 def draw_cotangent(shape, seed):
@@ -55,11 +52,3 @@ def check(ours, theirs, *inputs, seed=0, terms=None, scale=None):
             assert_close(t.grad, grad.astype(dtype), terms, scale)
     for array, copy in zip(inputs, before, strict=True):
         np.testing.assert_array_equal(array, copy, "an input was modified")
-
-
-@st.composite
-def broadcastable(draw, count=2, kinds=("normal", "ties"), min_side=0):
-    """`count` arrays of one dtype whose shapes broadcast: 0-d, size-1 and empty axes, in any memory layout."""
-    shapes = draw(mutually_broadcastable_shapes(num_shapes=count, max_dims=4, min_side=min_side, max_side=4))
-    dtype = draw(dtypes)
-    return [draw(arrays(shape, dtype, kinds)) for shape in shapes.input_shapes]

@@ -13,8 +13,10 @@ KINDS = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "ties": lambda rng, shape: rng.integers(-2, 3, shape),  # small integers: equal values and zeros abound
     "positive": lambda rng, shape: np.abs(rng.standard_normal(shape)) + 0.1,
+    "weights": lambda rng, shape: rng.random(shape) * (rng.random(shape) < 0.7),  # not negative, some zero
     "offset": lambda rng, shape: 1e4 + 1e-2 * rng.standard_normal(shape),  # the deviation is a few float32 steps
     "large": lambda rng, shape: 1e4 * rng.standard_normal(shape),
+    "huge": lambda rng, shape: np.full(shape, 1e30),  # whose products float32 cannot hold
     "subnormal": lambda rng, shape: 1e-40 * rng.standard_normal(shape),
     "mixed": lambda rng, shape: rng.standard_normal(shape) * 10.0 ** rng.integers(-6, 5, shape),
     "uniform": lambda rng, shape: rng.random(shape),
@@ -30,6 +32,7 @@ KINDS = {
 }
 
 seeds = st.integers(0, 2**32 - 1)
+cotangents = st.sampled_from(["normal", "normal", "nonfinite"])
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,20 @@ class Numbers:
         rng = np.random.default_rng(self.seed)
         values = np.asarray(KINDS[self.kind](rng, self.shape), np.float64)
         return values.astype(np.float32).astype(dtype)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Numbers written out, as nested tuples."""
+
+    values: tuple
+
+    @property
+    def shape(self):
+        return np.shape(self.values)
+
+    def array(self, dtype):
+        return np.array(self.values, np.float32).astype(dtype)
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Operation:
             elif callable(roundings):
                 roundings = roundings(call, results)
             torch_magnitudes = self.torch_magnitudes(call, results) if self.torch_magnitudes else magnitudes
-        return Truth(results, roundings, magnitudes, torch_magnitudes)
+        return Truth(results, roundings, magnitudes, torch_magnitudes, largest_number(call, results))
 
     def run(self, face, home, call: Call, threads=2):
         """Results of one face with the kernels of one home; fails if an input was written to."""
@@ -114,6 +114,14 @@ def number_of_threads(count):
         mc.set_num_threads(before)
 
 
+def largest_number(call, results):
+    """The largest finite magnitude among the arrays of a call, the cotangent of its output included."""
+    arrays = [a for a in call.arrays.values() if a.dtype.kind == "f"]
+    if "output" in results:
+        arrays.append(call.cotangent(results["output"].shape))
+    return max((float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays), default=0.0)
+
+
 @dataclass(frozen=True)
 class Theirs:
     """Marks a torch counterpart that goes from a `Call` to results by itself."""
@@ -129,6 +137,7 @@ class Truth:
     roundings: object
     magnitudes: dict
     torch_magnitudes: dict
+    largest: float
 
     def of(self, table, name):
         """What a table of roundings or magnitudes says of one result."""
@@ -142,7 +151,7 @@ class Truth:
         worst = {}
         for name in self.results:
             known = (self.of(table, name) for table in (self.roundings, self.magnitudes, self.torch_magnitudes))
-            worst[name] = judge(name, results[name], self.results[name], dtype, *known)
+            worst[name] = judge(name, results[name], self.results[name], dtype, *known, self.largest)
         return worst
 
 
@@ -150,7 +159,9 @@ def kernel_face(function):
     """A face from a function of (kernels, call): kernels called one by one, without any autograd."""
 
     def results(call):
-        return function(kernels, call)
+        found = function(kernels, call)
+        assert all(isinstance(a, np.ndarray) for a in found.values()), "a kernel returned what is not an array"
+        return found
 
     return results
 

@@ -15,8 +15,8 @@ number in 10^13. So a row of the table states two things about each of its resul
 - `roundings`: how many roundings lie on the way, for a sum of K products 2K. 0 for results that are only moved
   around, which then must be equal to the last bit.
 
-Below the smallest normal number, precision is lost in steps of the smallest subnormal number; one step for each
-rounding is allowed.
+Below the smallest normal number, precision is lost in steps of the smallest subnormal number. One step for each
+rounding is allowed, times the largest number in the call: what underflowed may be multiplied by it afterwards.
 """
 
 import numpy as np
@@ -27,19 +27,20 @@ TORCH_FLOOR = 1.0  # counting torch's error as at least this many eps: it is som
 TORCH_CEILING = 2.0  # and as at most this many: where torch cancels digits away, that is no excuse
 
 
-def allowed(dtype, roundings, magnitude):
+def allowed(dtype, roundings, magnitude, largest):
     """Largest credible error of numbers of this magnitude that `roundings` roundings have touched; an array."""
     limits = np.finfo(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
         error = LAMBDA * np.sqrt(roundings) * limits.eps / 2 * magnitude
-    return error + np.ceil(roundings) * float(limits.smallest_subnormal)
+    return error + np.ceil(roundings) * max(1.0, largest) * float(limits.smallest_subnormal)
 
 
-def judge(name, actual, expected, dtype, roundings, magnitude, torch_magnitude):
+def judge(name, actual, expected, dtype, roundings, magnitude, torch_magnitude, largest):
     """Assert that `actual` is `expected` (float64, or integers) up to rounding; return the worst error in eps.
 
     The error is counted in multiples of eps * magnitude. What torch's float64 itself may have lost, at terms of
-    `torch_magnitude`, is allowed on top. Infinities and NaN must stand where they are expected.
+    `torch_magnitude`, is allowed on top. `largest` is the largest number in the call. Infinities and NaN must stand
+    where they are expected.
     """
     actual = np.asarray(actual)
     assert actual.shape == expected.shape, f"{name}: shape {actual.shape}, torch has {expected.shape}"
@@ -57,7 +58,8 @@ def judge(name, actual, expected, dtype, roundings, magnitude, torch_magnitude):
 
     roundings, magnitude = at_finite(roundings), at_finite(magnitude)
     error = np.abs(actual[finite].astype(np.float64) - expected[finite])
-    limit = allowed(dtype, roundings, magnitude) + allowed(np.float64, roundings, at_finite(torch_magnitude))
+    limit = allowed(dtype, roundings, magnitude, largest)
+    limit += allowed(np.float64, roundings, at_finite(torch_magnitude), largest)
     wrong = ~(error <= limit)
     if wrong.any():
         worst = np.argmax(np.where(wrong, error / np.maximum(limit, 1e-300), -1))

@@ -16,6 +16,7 @@ MODULES = (
     "linear",
     "softmax",
     "loss",
+    "unary",
     "elementwise",
     "reduction",
     "shape",

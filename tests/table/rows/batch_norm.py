@@ -204,10 +204,16 @@ NAMED = {
     "mean 1e4, deviation 1e-2": case((8, 4, 9, 7), "offset"),
     "constant channels": case((3, 4, 5, 2), "one"),
     "many values, several blocks": case((5, 3, 40, 31)),
-    "many channels": case((2, 130, 5, 7)),
+    "more channels than rows": case((2, 700, 5, 7)),
     "infinite means": case((4, 3, 2, 2), "infinite"),
     "infinities and NaN": case((3, 4, 2, 2), "nonfinite"),
     "momentum 1": case((3, 4, 5), momentum=1.0),
+}
+
+NOTHING = {
+    "empty batch": case((0, 3, 4, 5)),
+    "empty batch of rows": case((0, 3)),
+    "no pixels": case((2, 3, 0, 2)),
 }
 
 ROWS = [
@@ -238,6 +244,17 @@ ROWS = [
         in_place=("running_mean", "running_var"),
         examples=NAMED,
     ),
+    Operation(  # which leaves the running statistics as they are; the teaching version refuses it
+        name="batch_norm, training on nothing",
+        torch=torch_train,
+        cases=st.sampled_from(list(NOTHING.values())),
+        faces={"kernel": train_kernels, "function": function(training=True), "layer": layer(training=True)},
+        proves=("kernels.batch_norm_train", "kernels.batch_norm_train_backward", "kernels.batch_norm_update_running"),
+        roundings=0,
+        magnitudes=lambda call, results: {"*": 0.0},
+        in_place=("running_mean", "running_var"),
+        examples=NOTHING,
+    ),
     Operation(
         name="batch_norm, evaluating",
         torch=torch_eval,
@@ -247,6 +264,6 @@ ROWS = [
         roundings=values_per_channel,
         magnitudes=eval_magnitudes,
         torch_magnitudes=partial(eval_magnitudes, centred=False),
-        examples=NAMED | {"one value": case((1, 3, 1, 1)), "empty batch": case((0, 3, 4, 5))},
+        examples=NAMED | NOTHING | {"one value": case((1, 3, 1, 1))},
     ),
 ]

@@ -10,7 +10,7 @@ from minception import nn
 
 from ..case import Case
 from ..faces import by_autograd, by_layer
-from ..numbers import both, int_or_pair, maybe, numbers, seeds
+from ..numbers import Numbers, both, int_or_pair, maybe, numbers, seeds
 from ..operation import Operation, kernel_face
 
 IMAGE_KINDS = ("normal", "ties", "mixed", "nonfinite", "subnormal")
@@ -53,8 +53,6 @@ def conv_cases(draw):
 
 def conv_case(x, weight, bias=True, **options):
     """A named case from its shapes."""
-    from ..numbers import Numbers
-
     inputs = {"x": Numbers(x, seed=1), "weight": Numbers(weight, seed=2)}
     return Case(inputs | {"bias": Numbers(weight[:1], seed=3) if bias else None}, options, seed=4)
 
@@ -72,6 +70,12 @@ def conv2d_kernels(k, call):
     return found if bias is None else found | {"grad bias": k.conv2d_backward_bias(g)}
 
 
+def overflow(x, weight):
+    """Every product is too large for float32."""
+    inputs = {"x": Numbers(x, "huge"), "weight": Numbers(weight, "huge"), "bias": Numbers(weight[:1], seed=3)}
+    return Case(inputs, {"padding": 1}, cotangent="huge")
+
+
 def conv2d_layer(call):
     out_channels, channels, *kernel_size = call.inputs["weight"].shape
     groups = call.options["groups"] if "groups" in call.options else 1
@@ -82,16 +86,31 @@ def conv2d_layer(call):
 
 @st.composite
 def im2col_cases(draw):
-    sizes, kernel_size, options = draw(windows(same=False))
-    shape = (draw(st.integers(1, 3)), draw(st.integers(1, 4)), *sizes)
+    sizes, kernel_size, options = draw(windows())
+    shape = (draw(st.integers(0, 3)), draw(st.integers(1, 4)), *sizes)
     return Case({"x": draw(numbers(shape, *IMAGE_KINDS))}, options | {"kernel_size": kernel_size}, seed=draw(seeds))
 
 
-def torch_unfold(x, kernel_size, **options):
+def zeros_around(kernel_size, padding, dilation):
+    """(left, right, top, bottom): as many zeros as a padding stands for, of "same" the odd one at the end."""
+    if padding == "valid":
+        return 0, 0, 0, 0
+    if padding != "same":
+        return both(padding)[1], both(padding)[1], both(padding)[0], both(padding)[0]
+    height, width = (both(dilation)[axis] * (kernel_size[axis] - 1) for axis in range(2))
+    return width // 2, width - width // 2, height // 2, height - height // 2
+
+
+def torch_unfold(x, kernel_size, stride, padding, dilation):
     """torch's unfold, (N, C*KH*KW, L), in the order of im2col: (N*L, KH*KW*C)."""
-    columns = F.unfold(x, kernel_size, **options)
     n, c, taps = x.shape[0], x.shape[1], math.prod(kernel_size)
-    return columns.reshape(n, c, taps, -1).permute(0, 3, 2, 1).reshape(-1, taps * c)
+    columns = F.unfold(F.pad(x, zeros_around(kernel_size, padding, dilation)), kernel_size, dilation, 0, stride)
+    return columns.reshape(n, c, taps, columns.shape[2]).permute(0, 3, 2, 1).reshape(-1, taps * c)
+
+
+def im2col_case(x, kernel_size, stride=1, padding=0, dilation=1):
+    options = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
+    return Case({"x": Numbers(x, seed=1)}, options, seed=2)
 
 
 @kernel_face
@@ -149,6 +168,7 @@ ROWS = [
             "empty batch": conv_case((0, 3, 5, 6), (4, 3, 3, 3), padding=1),
             "images beyond one chunk": conv_case((5, 24, 33, 31), (8, 24, 3, 3), padding=1),
             "long sums": conv_case((2, 96, 12, 13), (33, 96, 3, 3), padding=1),
+            "overflow": overflow((2, 3, 4, 5), (4, 3, 3, 3)),
         },
     ),
     Operation(
@@ -158,5 +178,14 @@ ROWS = [
         faces={"kernel": im2col_kernels},
         proves=("kernels.im2col", "kernels.col2im"),
         roundings=lambda call, results: {"output": 0, "grad x": math.prod(call.options["kernel_size"])},
+        examples={
+            "one pixel, padded": im2col_case((2, 3, 1, 1), (3, 3), padding=1),
+            "pointwise": im2col_case((2, 3, 4, 5), (1, 1)),
+            "pixels that no window reads": im2col_case((2, 3, 11, 13), (2, 3), stride=(5, 4)),
+            "everything at once": im2col_case((3, 6, 10, 13), (3, 2), (2, 3), (1, 2), (2, 3)),
+            "same, even and dilated": im2col_case((2, 3, 6, 7), (4, 2), padding="same", dilation=(1, 3)),
+            "valid, strided": im2col_case((2, 3, 6, 7), (2, 4), stride=2, padding="valid"),
+            "empty batch": im2col_case((0, 3, 5, 6), (3, 3), padding=1),
+        },
     ),
 ]

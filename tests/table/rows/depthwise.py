@@ -10,7 +10,7 @@ from ..case import Case
 from ..faces import by_autograd, by_layer
 from ..numbers import Numbers, maybe, numbers, seeds
 from ..operation import Operation, kernel_face
-from .convolution import IMAGE_KINDS, windows
+from .convolution import IMAGE_KINDS, overflow, windows
 
 
 @st.composite
@@ -104,6 +104,16 @@ def case(x, weight, bias=True, **options):
     return Case(inputs | {"bias": Numbers(weight[:1], seed=3) if bias else None}, options, seed=4)
 
 
+def separable(x, depthwise_weight, outputs, bias=True, **options):
+    inputs = {
+        "x": Numbers(x, seed=1),
+        "depthwise_weight": Numbers(depthwise_weight, seed=2),
+        "pointwise_weight": Numbers((outputs, depthwise_weight[0], 1, 1), seed=3),
+        "bias": Numbers((outputs,), seed=4) if bias else None,
+    }
+    return Case(inputs, options, seed=5)
+
+
 ROWS = [
     Operation(
         name="depthwise_conv2d",
@@ -124,12 +134,24 @@ ROWS = [
         ),
         examples={
             "one pixel": case((1, 1, 1, 1), (1, 1, 1, 1)),
+            "one pixel, padded": case((2, 3, 1, 1), (3, 1, 3, 3), padding=1),
+            "one channel, multiplied": case((2, 1, 5, 6), (4, 1, 3, 3), padding=1),
+            "pointwise": case((2, 3, 5, 6), (6, 1, 1, 1), bias=False),
+            "1x7": case((2, 3, 9, 9), (3, 1, 1, 7), padding=(0, 3)),
+            "7x1": case((2, 3, 9, 9), (3, 1, 7, 1), padding=(3, 0)),
+            "kernel as large as the image": case((2, 3, 4, 5), (6, 1, 4, 5)),
+            "everything at once": case(
+                (3, 6, 10, 13), (12, 1, 3, 2), stride=(2, 3), padding=(1, 2), dilation=(2, 3)
+            ),
+            "same, even and dilated": case((2, 3, 6, 7), (3, 1, 4, 2), padding="same", dilation=(1, 3)),
+            "valid, strided": case((2, 3, 6, 7), (3, 1, 2, 4), padding="valid", stride=2),
             "multiplier": case((2, 3, 7, 5), (12, 1, 3, 2), padding=(2, 1), stride=(2, 1)),
             "multiplier and dilation": case((2, 3, 9, 8), (6, 1, 3, 3), padding=2, dilation=(2, 3)),
             "5x5, stride that does not divide": case((2, 6, 12, 9), (6, 1, 5, 5), stride=(3, 2), padding=2),
             "stride beyond the kernel": case((2, 4, 9, 11), (4, 1, 2, 2), stride=(4, 5)),
             "empty batch": case((0, 3, 5, 6), (3, 1, 3, 3), padding=1),
             "many channels, images beyond one chunk": case((4, 96, 28, 27), (96, 1, 3, 3), padding=1),
+            "overflow": overflow((1, 2, 3, 3), (2, 1, 2, 2)),
         },
     ),
     Operation(
@@ -152,5 +174,14 @@ ROWS = [
             "functional.separable_conv2d",
             "nn.SeparableConv2d",
         ),
+        examples={
+            "one pixel, padded": separable((2, 3, 1, 1), (3, 1, 3, 3), 4, padding=1),
+            "everything at once": separable(
+                (3, 6, 10, 13), (12, 1, 3, 2), 4, stride=(2, 3), padding=(1, 2), dilation=(2, 3)
+            ),
+            "same, even and dilated": separable((2, 3, 6, 7), (3, 1, 4, 2), 4, False, padding="same", dilation=(1, 3)),
+            "pointwise twice": separable((2, 3, 5, 6), (6, 1, 1, 1), 4),
+            "empty batch": separable((0, 3, 5, 6), (6, 1, 3, 3), 4, padding=1),
+        },
     ),
 ]

@@ -1,4 +1,4 @@
-"""Functions and arithmetic of single elements, with broadcasting: operators, methods and functions."""
+"""Arithmetic of two operands with broadcasting: operators, methods and functions."""
 
 import operator
 
@@ -12,16 +12,10 @@ import minception.functional as ours
 
 from ..case import Case
 from ..faces import by_autograd
-from ..numbers import Numbers, numbers, seeds
+from ..numbers import Given, Numbers, cotangents, numbers, seeds
 from ..operation import Operation
 
 ANY = ("normal", "ties", "mixed", "nonfinite", "subnormal")
-
-
-@st.composite
-def unary_cases(draw, kinds):
-    shape = draw(array_shapes(min_dims=0, max_dims=4, max_side=5) | st.sampled_from([(0,), (0, 3), (2, 0, 4)]))
-    return Case({"x": draw(numbers(shape, *kinds))}, seed=draw(seeds))
 
 
 @st.composite
@@ -41,7 +35,8 @@ def spread(call, slopes, output):
     found = {"output": output}
     for name, slope in slopes.items():
         shape = call.inputs[name].shape
-        terms = np.broadcast_to(g * slope, output.shape)
+        terms = np.where(slope == 0, 0, g * slope)  # what gets none of an infinite gradient gets 0, not NaN
+        terms = np.broadcast_to(terms, output.shape)
         leading = tuple(range(terms.ndim - len(shape)))
         terms = terms.sum(leading)
         repeated = tuple(i for i, size in enumerate(shape) if size == 1)
@@ -73,20 +68,7 @@ def repeats(own):
     return roundings
 
 
-def unary(name, theirs, kinds, slopes, roundings, faces, proves, examples=None):
-    return Operation(
-        name=name,
-        torch=lambda x: theirs(x),
-        cases=unary_cases(kinds),
-        faces={face: by_autograd(function) for face, function in faces.items()},
-        proves=proves,
-        roundings=roundings,
-        magnitudes=from_slopes(slopes),
-        examples=examples or {},
-    )
-
-
-def binary(name, theirs, kinds, slopes, roundings, faces, proves, others=None):
+def binary(name, theirs, kinds, slopes, roundings, faces, proves, others=None, examples=None):
     return Operation(
         name=name,
         torch=lambda a, b: theirs(a, b),
@@ -95,11 +77,18 @@ def binary(name, theirs, kinds, slopes, roundings, faces, proves, others=None):
         proves=proves,
         roundings=repeats(roundings),
         magnitudes=from_slopes(slopes),
+        examples=examples or {},
     )
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+def pairs(a, b):
+    """A named case of two operands written out."""
+    return Case({"a": Given(a), "b": Given(b)}, seed=2)
+
+
+EVERY_PAIR = pairs(
+    (*(np.nan,) * 4, *(np.inf,) * 4, *(-np.inf,) * 4, *(0.0,) * 4), (np.nan, np.inf, -np.inf, 1.0) * 4
+)
 
 
 OPERATORS = {
@@ -136,83 +125,17 @@ def number_magnitudes(call, results):
 
 
 @st.composite
-def clip_cases(draw):
-    shape = draw(array_shapes(min_dims=0, max_dims=3, max_side=5))
-    low = draw(st.none() | st.sampled_from([-1, 0, 0.5]))
-    high = draw(st.sampled_from([-1, 1, 0.75]) if low is None else st.none() | st.sampled_from([-1, 1, 0.75]))
-    return Case({"x": draw(numbers(shape, *ANY))}, {"min": low, "max": high}, seed=draw(seeds))
-
-
-@st.composite
 def where_cases(draw):
     shapes = draw(mutually_broadcastable_shapes(num_shapes=3, max_dims=3, min_side=0, max_side=4)).input_shapes
     condition = Numbers(shapes[0], "ties", draw(seeds))
     inputs = {"a": draw(numbers(shapes[1], *ANY)), "b": draw(numbers(shapes[2], *ANY))}
-    return Case(inputs, {}, {"condition": condition}, seed=draw(seeds))
+    return Case(inputs, {}, {"condition": condition}, cotangent=draw(cotangents), seed=draw(seeds))
 
 
 def where_magnitudes(call, results):
     chosen, output = call.constants["condition"] > 0, np.abs(results["output"])
     return spread(call, {"a": np.where(chosen, 1.0, 0.0), "b": np.where(chosen, 0.0, 1.0)}, output)
 
-
-UNARY = [
-    unary("neg", torch.neg, ANY, lambda x: (x, {"x": 1}), 0, {"operator": lambda x: -x}, ("Tensor.__neg__", "Negate")),
-    unary(
-        "abs",
-        torch.abs,
-        ("normal", "ties", "mixed", "infinite", "subnormal"),
-        lambda x: (x, {"x": 1}),
-        0,
-        {"method": lambda x: x.abs(), "operator": lambda x: abs(x)},
-        ("Tensor.abs", "Tensor.__abs__", "Abs"),
-    ),
-    unary(
-        "exp",
-        torch.exp,
-        ANY,
-        lambda x: (np.exp(x), {"x": np.exp(x)}),
-        8,
-        {"function": lambda x: ours.exp(x), "method": lambda x: x.exp()},
-        ("functional.exp", "Tensor.exp", "Exp"),
-    ),
-    unary(
-        "log",
-        torch.log,
-        ("positive", "ties", "nonfinite"),
-        lambda x: (np.abs(np.log(x)), {"x": 1 / x}),
-        8,
-        {"function": lambda x: ours.log(x), "method": lambda x: x.log()},
-        ("functional.log", "Tensor.log", "Log"),
-    ),
-    unary(
-        "sqrt",
-        torch.sqrt,
-        ("positive", "ties", "nonfinite", "mixed"),
-        lambda x: (np.sqrt(x), {"x": 0.5 / np.sqrt(x)}),
-        4,
-        {"function": lambda x: ours.sqrt(x), "method": lambda x: x.sqrt()},
-        ("functional.sqrt", "Tensor.sqrt", "Sqrt"),
-    ),
-    unary(
-        "tanh",
-        torch.tanh,
-        ("normal", "ties", "mixed", "nonfinite", "subnormal"),
-        lambda x: (np.tanh(x), {"x": 1}),  # 1 - y^2: the slope is a difference of terms of magnitude 1
-        8,
-        {"function": lambda x: ours.tanh(x), "method": lambda x: x.tanh()},
-        ("functional.tanh", "Tensor.tanh", "Tanh"),
-    ),
-    unary(
-        "sigmoid",
-        torch.sigmoid,
-        ("normal", "ties", "nonfinite", "subnormal"),
-        lambda x: (sigmoid(x), {"x": sigmoid(x)}),  # y (1 - y): 1 - y is a difference of terms of magnitude 1
-        10,
-        {"function": lambda x: ours.sigmoid(x), "method": lambda x: x.sigmoid()},
-        ("functional.sigmoid", "Tensor.sigmoid", "Sigmoid"),
-    ),
-]
 
 BINARY = [
     binary(
@@ -255,6 +178,9 @@ BINARY = [
         {"operator": lambda a, b: a / b, "reflected": lambda a, b: b.__rtruediv__(a)},
         ("Tensor.__truediv__", "Tensor.__rtruediv__", "Divide"),
         others=("normal", "positive"),
+        examples={
+            "zeros and infinities": pairs((1.0, -1.0, 0.0, 2.0, np.inf), (0.0, 0.0, 0.0, np.inf, np.inf)),
+        },
     ),
     binary(
         "power",
@@ -278,6 +204,7 @@ BINARY = [
         1,
         {"function": lambda a, b: ours.maximum(a, b)},
         ("functional.maximum", "Extremum"),
+        examples={"infinities and NaN": EVERY_PAIR},
     ),
     binary(
         "minimum",
@@ -287,6 +214,7 @@ BINARY = [
         1,
         {"function": lambda a, b: ours.minimum(a, b)},
         ("functional.minimum",),
+        examples={"infinities and NaN": EVERY_PAIR},
     ),
 ]
 
@@ -302,7 +230,6 @@ POWER = {row.name: row for row in BINARY}["power"]
 BINARY[BINARY.index(POWER)] = Operation(**{**vars(POWER), "magnitudes": power_magnitudes})
 
 ROWS = [
-    *UNARY,
     *BINARY,
     Operation(
         name="arithmetic with numbers",
@@ -314,23 +241,6 @@ ROWS = [
         magnitudes=number_magnitudes,
     ),
     Operation(
-        name="clip",
-        examples={
-            "numbers at both bounds": Case({"x": Numbers((4, 9), "ties", 1)}, {"min": -1, "max": 1}, seed=2),
-            "max below min": Case({"x": Numbers((4, 9), "ties", 1)}, {"min": 1, "max": -1}, seed=2),
-        },
-        torch=lambda x, min, max: torch.clamp(x, min, max),
-        cases=clip_cases(),
-        faces={
-            "function": by_autograd(lambda x, **bounds: ours.clip(x, **bounds)),
-            "clamp": by_autograd(lambda x, **bounds: x.clamp(**bounds)),
-            "clip": by_autograd(lambda x, **bounds: x.clip(**bounds)),
-        },
-        proves=("functional.clip", "Tensor.clip", "Tensor.clamp", "Clip"),
-        roundings=0,
-        magnitudes=lambda call, results: {"*": 0.0},
-    ),
-    Operation(
         name="where",
         torch=lambda a, b, condition: torch.where(condition > 0, a, b),
         cases=where_cases(),
@@ -338,6 +248,14 @@ ROWS = [
         proves=("functional.where", "minception.where", "Where"),
         roundings=repeats(0),
         magnitudes=where_magnitudes,
+        examples={
+            "infinite gradients go to one side": Case(
+                {"a": Numbers((3, 1, 1), "normal", 0), "b": Numbers((), "normal", 0)},
+                {},
+                {"condition": Numbers((), "ties", 0)},
+                cotangent="nonfinite",
+            )
+        },
     ),
 ]
 

@@ -9,7 +9,7 @@ import minception.functional as ours
 
 from ..case import Case
 from ..faces import by_autograd, by_torch
-from ..numbers import Numbers, numbers, seeds
+from ..numbers import Numbers, cotangents, numbers, seeds
 from ..operation import Operation, by_absolute_cotangent, kernel_face
 
 KINDS = ("normal", "ties", "mixed", "nonfinite")
@@ -17,13 +17,13 @@ KINDS = ("normal", "ties", "mixed", "nonfinite")
 
 @st.composite
 def concatenate_cases(draw):
-    shape = draw(array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5))
+    shape = draw(array_shapes(min_dims=1, max_dims=5, min_side=0, max_side=5))
     axis = draw(st.integers(-len(shape), len(shape) - 1))
     lengths = draw(st.lists(st.integers(0, 4), min_size=1, max_size=4))
     axis_length = slice(axis % len(shape), axis % len(shape) + 1)
     resized = [(*shape[: axis_length.start], n, *shape[axis_length.stop :]) for n in lengths]
     inputs = {f"branch_{i}": draw(numbers(s, *KINDS)) for i, s in enumerate(resized)}
-    return Case(inputs, {"axis": axis}, seed=draw(seeds))
+    return Case(inputs, {"axis": axis}, cotangent=draw(cotangents), seed=draw(seeds))
 
 
 @kernel_face
@@ -42,8 +42,8 @@ def joined(function):
 def sum_cases(draw, scaled):
     shape = draw(array_shapes(min_dims=0, max_dims=4, max_side=5) | st.sampled_from([(0, 2), (2, 40, 30, 31)]))
     inputs = {"a": draw(numbers(shape, *KINDS)), "b": draw(numbers(shape, *KINDS))}
-    options = {"scale": draw(st.sampled_from([0.17, 1.0, -0.5, 0.0]))} if scaled else {}
-    return Case(inputs, options, seed=draw(seeds))
+    options = {"scale": draw(st.sampled_from([0.17, 1.0, -0.5, -2, 0, 0.0]))} if scaled else {}
+    return Case(inputs, options, cotangent=draw(cotangents), seed=draw(seeds))
 
 
 @kernel_face

@@ -49,10 +49,10 @@ def linear_layer(call):
 @st.composite
 def matmul_cases(draw):
     """Vectors, matrices and broadcast batches of them."""
-    k = draw(st.integers(1, 5))
+    k = draw(st.integers(0, 5))
     batches = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=2, min_side=0, max_side=3)).input_shapes
-    left = draw(st.sampled_from(["vector", "matrix"])), batches[0], draw(st.integers(1, 4))
-    right = draw(st.sampled_from(["vector", "matrix"])), batches[1], draw(st.integers(1, 4))
+    left = draw(st.sampled_from(["vector", "matrix"])), batches[0], draw(st.integers(0, 4))
+    right = draw(st.sampled_from(["vector", "matrix"])), batches[1], draw(st.integers(0, 4))
     a = (k,) if left[0] == "vector" else (*left[1], left[2], k)
     b = (k,) if right[0] == "vector" else (*right[1], k, right[2])
     return Case({"a": draw(numbers(a)), "b": draw(numbers(b))}, seed=draw(seeds))
@@ -61,6 +61,11 @@ def matmul_cases(draw):
 def long_rows():
     inputs = {"x": Numbers((5, 400), seed=1), "weight": Numbers((6, 400), seed=2), "bias": Numbers((6,), seed=3)}
     return Case(inputs, seed=4)
+
+
+def huge():
+    inputs = {"x": Numbers((3, 5), "huge"), "weight": Numbers((2, 5), "huge"), "bias": Numbers((2,), seed=3)}
+    return Case(inputs, cotangent="huge")
 
 
 ROWS = [
@@ -82,7 +87,7 @@ ROWS = [
             "nn.Linear",
             "Linear",
         ),
-        examples={"long sums": long_rows()},
+        examples={"long sums": long_rows(), "overflow": huge()},
     ),
     Operation(
         name="matmul",

@@ -9,20 +9,23 @@ from minception import nn
 
 from ..case import Case
 from ..faces import by_autograd, by_layer
-from ..numbers import Numbers, numbers, seeds
+from ..numbers import Given, Numbers, numbers, seeds
 from ..operation import Operation, kernel_face
 
 
 @st.composite
 def cases(draw):
-    shape = [draw(st.integers(low, high)) for low, high in ((0, 3), (1, 9), (1, 4), (1, 4))]
+    shape = [draw(st.integers(low, high)) for low, high in ((0, 3), (0, 9), (1, 4), (1, 4))]
     options = {
         "size": draw(st.integers(1, 11)),
-        "alpha": draw(st.sampled_from([1e-4, 0.5, 2.0])),
+        "alpha": draw(st.sampled_from([1e-4, 0.5, 3.0])),
         "beta": draw(st.sampled_from([0.75, 0.5, 1.0, 2.0])),
-        "k": draw(st.sampled_from([1.0, 2.0, 0.5])),
+        "k": draw(st.sampled_from([1.0, 2.0, 0.25])),
     }
-    return Case({"x": draw(numbers(shape, "normal", "ties", "mixed", "subnormal"))}, options, seed=draw(seeds))
+    # torch takes the derivative of s^beta by beta s^(beta - 1): from beta 1 on an infinite s makes it 0 * inf = NaN
+    infinite = ["nonfinite"] if options["beta"] < 1 else []
+    x = draw(numbers(shape, "normal", "ties", "mixed", "subnormal", *infinite))
+    return Case({"x": x}, options, seed=draw(seeds))
 
 
 @kernel_face
@@ -37,7 +40,7 @@ def sum_window(x, before, after):
     """Sum over channels c - before ... c + after, one channel at a time."""
     channels = x.shape[1]
     windows = [x[:, max(c - before, 0) : c + after + 1].sum(1) for c in range(channels)]
-    return np.stack(windows, axis=1)
+    return np.stack(windows, axis=1) if windows else x
 
 
 def magnitudes(call, results):
@@ -58,6 +61,12 @@ def magnitudes(call, results):
 def case(shape, size, alpha=1e-4, beta=0.75, k=1.0):
     options = {"size": size, "alpha": alpha, "beta": beta, "k": k}
     return Case({"x": Numbers(shape, seed=1)}, options, seed=2)
+
+
+def written_out(channels, k):
+    """One image of one pixel."""
+    x = Given((tuple(((value,),) for value in channels),))
+    return Case({"x": x}, {"size": 2, "alpha": 1e-4, "beta": 0.75, "k": k}, seed=2)
 
 
 ROWS = [
@@ -83,6 +92,9 @@ ROWS = [
             "AlexNet's": case((2, 7, 3, 4), 5, 1e-4, 0.75, 2.0),
             "even window": case((2, 7, 3, 4), 4, 2.0),
             "window beyond the channels": case((2, 3, 2, 2), 9, 2.0),
+            "infinity": written_out((0, np.inf, 1, 2), k=1.0),
+            "NaN": written_out((0, np.nan, 1, 2), k=1.0),
+            "scale zero": written_out((0, 0, 0, 1), k=0.0),
         },
     ),
 ]

@@ -9,7 +9,7 @@ from minception import nn
 
 from ..case import Case
 from ..faces import by_autograd, by_layer
-from ..numbers import Integers, Numbers, maybe, numbers, seeds
+from ..numbers import Integers, Numbers, cotangents, maybe, numbers, seeds
 from ..operation import Operation, kernel_face
 from .softmax import log_terms, relative
 
@@ -19,18 +19,20 @@ reductions = st.sampled_from(["mean", "sum", "none"])
 @st.composite
 def cross_entropy_cases(draw):
     n, classes = draw(st.integers(0, 6)), draw(st.integers(1, 7))
-    ignore_index = draw(st.sampled_from([-100, 0, 2]))
+    ignore_index = draw(st.sampled_from([-100, -1, 0, classes - 1, classes + 3]))
     other = ignore_index if draw(st.booleans()) else None
-    dtype = draw(st.sampled_from(["int64", "int64", "int32", "uint8"] if other != -100 else ["int64"]))
+    unsigned = ["uint8", "uint64"] if other is None or other >= 0 else []
+    dtype = draw(st.sampled_from(["int64", "int32", "int16", "int8", *unsigned]))
     labels = Integers((n,), 0, classes, draw(seeds), other, dtype)
     return Case(
-        {"logits": draw(numbers((n, classes), "normal", "ties", "large", "offset"))},
+        {"logits": draw(numbers((n, classes), "normal", "ties", "large", "offset", "nonfinite"))},
         {
-            "label_smoothing": draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])),
+            "label_smoothing": draw(st.sampled_from([0.0, 0.1, 0.37, 1.0])),
             "reduction": draw(reductions),
             "ignore_index": ignore_index,
         },
-        {"labels": labels, "weight": draw(maybe(numbers((classes,), "positive", "one")))},
+        {"labels": labels, "weight": draw(maybe(numbers((classes,), "positive", "weights", "one")))},
+        cotangent=draw(cotangents),
         seed=draw(seeds),
     )
 
@@ -85,7 +87,7 @@ def cross_entropy_magnitudes(call, results):
     label_terms, label = terms[np.arange(n), picked], np.eye(classes)[picked]
     losses = (1 - smoothing) * w * label_terms + smoothing / classes * (counted[:, None] * terms * weight).sum(1)
     divisor = (w.sum() or np.inf) if reduction == "mean" else 1.0  # nothing counted: the loss is NaN, its gradient 0
-    g = np.broadcast_to(np.abs(call.cotangent(results["output"].shape)) / divisor, (n,))
+    g = np.where(counted, np.abs(call.cotangent(results["output"].shape)) / divisor, 0)
     slopes = (1 - smoothing) * w[:, None] * (relative(p, terms) + label)
     slopes += smoothing / classes * counted[:, None] * (weight.sum() * relative(p, terms) + weight)
     return {"output": losses if reduction == "none" else losses.sum() / divisor, "grad logits": g[:, None] * slopes}
@@ -140,11 +142,16 @@ ROWS = [
                 LOGITS, Integers((5,), 0, 4, 2, other=-100), Numbers((4,), "positive", 3), 0.2
             ),
             "all ignored": case(LOGITS, Integers((5,), 1, 2), ignore_index=1),
+            "all ignored, summed": case(LOGITS, Integers((5,), 1, 2), reduction="sum", ignore_index=1),
             "all ignored, not reduced": case(LOGITS, Integers((5,), 1, 2), reduction="none", ignore_index=1),
             "logits of +-1e4": case(Numbers((6, 5), "large", 1), Integers((6,), 0, 5), label_smoothing=0.1),
             "one class": case(Numbers((3, 1)), Integers((3,), 0, 1), label_smoothing=0.1),
             "empty batch": case(Numbers((0, 3)), Integers((0,), 0, 3)),
             "empty batch, summed": case(Numbers((0, 3)), Integers((0,), 0, 3), reduction="sum"),
+            "empty batch, not reduced": case(Numbers((0, 3)), Integers((0,), 0, 3), reduction="none"),
+            "infinities and NaN": case(
+                Numbers((9, 3), "nonfinite", 1), Integers((9,), 0, 3, 2, -100), Numbers((3,), "weights", 3), 0.1, "none"
+            ),
         },
     ),
     Operation(

@@ -11,7 +11,7 @@ from minception.kernels.window import output_size
 
 from ..case import Case
 from ..faces import by_autograd, by_layer, by_torch
-from ..numbers import Numbers, numbers, seeds
+from ..numbers import Numbers, cotangents, numbers, seeds
 from ..operation import Operation, by_absolute_cotangent, kernel_face
 
 KINDS = ("normal", "ties", "mixed", "nonfinite", "subnormal")
@@ -49,7 +49,7 @@ def pool_cases(draw, dilated):
         options["count_include_pad"] = draw(st.booleans())
         options["divisor_override"] = draw(st.none() | st.sampled_from([1, 3, -2]))
     x = draw(numbers((draw(st.integers(0, 3)), draw(st.integers(1, 4)), *sizes), *KINDS))
-    return Case({"x": x}, options, seed=draw(seeds))
+    return Case({"x": x}, options, cotangent=draw(cotangents), seed=draw(seeds))
 
 
 @kernel_face
@@ -73,7 +73,7 @@ def adaptive_cases(draw):
     size = st.none() | st.integers(1, 11)
     output = draw(st.one_of(st.integers(1, 11), st.none(), st.tuples(size, size)))
     x = draw(numbers((draw(st.integers(0, 3)), draw(st.integers(1, 4)), *sizes), *KINDS))
-    return Case({"x": x}, {"output_size": output}, seed=draw(seeds))
+    return Case({"x": x}, {"output_size": output}, cotangent=draw(cotangents), seed=draw(seeds))
 
 
 @kernel_face
@@ -86,7 +86,7 @@ def adaptive_kernels(k, call):
 @st.composite
 def global_cases(draw):
     shape = [draw(st.integers(low, 6)) for low in (0, 1, 1, 1)]
-    return Case({"x": draw(numbers(shape, *KINDS))}, seed=draw(seeds))
+    return Case({"x": draw(numbers(shape, *KINDS))}, cotangent=draw(cotangents), seed=draw(seeds))
 
 
 def torch_global(x):

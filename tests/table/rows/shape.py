@@ -47,16 +47,16 @@ def permute_cases(draw):
 
 @st.composite
 def two_axes(draw, ordered=False):
-    shape = draw(array_shapes(min_dims=1, max_dims=4, max_side=5))
+    shape = draw(shapes.filter(len))
     a, b = draw(st.integers(0, len(shape) - 1)), draw(st.integers(0, len(shape) - 1))
     a, b = sorted((a, b)) if ordered else (a, b)
-    b = b - len(shape) if draw(st.booleans()) else b
+    a, b = (axis - len(shape) if draw(st.booleans()) else axis for axis in (a, b))
     return Case({"x": draw(numbers(shape, *KINDS))}, {"a": a, "b": b}, seed=draw(seeds))
 
 
 @st.composite
 def expand_cases(draw):
-    target = draw(array_shapes(min_dims=0, max_dims=4, max_side=4))
+    target = draw(array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
     own = target[draw(st.integers(0, len(target))) :]
     own = tuple(1 if draw(st.booleans()) else size for size in own)
     leading = len(target) - len(own)
@@ -70,7 +70,9 @@ def expand_cases(draw):
 @st.composite
 def squeeze_cases(draw):
     shape = draw(array_shapes(min_dims=1, max_dims=4, max_side=3))
-    dim = draw(st.none() | st.integers(-len(shape), len(shape) - 1))
+    axis = st.integers(-len(shape), len(shape) - 1)
+    several = st.lists(axis, unique_by=lambda axis: axis % len(shape)).map(tuple)
+    dim = draw(st.none() | axis | several)
     return Case({"x": draw(numbers(shape, *KINDS))}, {"dim": dim}, seed=draw(seeds))
 
 
@@ -113,7 +115,7 @@ def torch_index(x, index):
 @st.composite
 def pad_cases(draw):
     shape = draw(array_shapes(min_dims=1, max_dims=4, max_side=4))
-    pairs = draw(st.integers(1, len(shape)))
+    pairs = draw(st.integers(0, len(shape)))
     padding = tuple(draw(st.integers(0, 3)) for _ in range(2 * pairs))
     value = draw(st.sampled_from([0.0, 1.5, -np.inf]))
     return Case({"x": draw(numbers(shape, *KINDS))}, {"padding": padding, "value": value}, seed=draw(seeds))
@@ -225,6 +227,25 @@ ROWS = [
             ),
             "a mask of two axes and an integer": Case(
                 {"x": Numbers((2, 2, 4), seed=1)}, {"index": (np.array([[True, False], [True, True]]), 3)}, seed=2
+            ),
+            "two lists": Case(
+                {"x": Numbers((2, 4, 3), seed=1)}, {"index": (np.array([0, 1, 1]), np.array([2, 0, 0]))}, seed=2
+            ),
+            "two lists around a slice": Case(
+                {"x": Numbers((2, 4, 3), seed=1)},
+                {"index": (np.array([0, 1, 1]), slice(None), np.array([2, 0, 0]))},
+                seed=2,
+            ),
+            "a matrix of indices": Case(
+                {"x": Numbers((2, 4, 3), seed=1)}, {"index": (np.array([[0, 1], [1, 1]]),)}, seed=2
+            ),
+            "an empty list": Case({"x": Numbers((2, 4), seed=1)}, {"index": (np.array([], np.int64),)}, seed=2),
+            "an index of rank 0": Case({"x": Numbers((2, 4), seed=1)}, {"index": (np.array(1),)}, seed=2),
+            "a mask of all axes": Case(
+                {"x": Numbers((2, 4, 3), seed=1)}, {"index": (np.arange(24).reshape(2, 4, 3) % 3 == 0,)}, seed=2
+            ),
+            "a mask that takes nothing": Case(
+                {"x": Numbers((2, 4, 3), seed=1)}, {"index": (np.zeros((2, 4), bool),)}, seed=2
             ),
             "a mask": Case({"x": Numbers((4,), seed=1)}, {"index": (np.array([True, False, True, True]),)}, seed=2),
         },

@@ -10,13 +10,15 @@ from minception import nn
 
 from ..case import Case
 from ..faces import by_autograd, by_layer
-from ..numbers import Numbers, numbers, seeds
+from ..numbers import Given, Numbers, numbers, seeds
 from ..operation import Operation, kernel_face
+
+INF, NAN = np.inf, np.nan
 
 
 @st.composite
 def cases(draw):
-    shape = draw(array_shapes(min_dims=1, max_dims=4, max_side=6) | st.sampled_from([(0, 3), (2, 0), (0,)]))
+    shape = draw(array_shapes(min_dims=1, max_dims=4, max_side=6) | st.sampled_from([(0, 3), (2, 0), (0,), (2, 0, 3)]))
     dim = draw(st.integers(-len(shape), len(shape) - 1))
     x = draw(numbers(shape, "normal", "ties", "large", "offset", "nonfinite"))
     return Case({"x": x}, {"dim": dim}, seed=draw(seeds))
@@ -78,11 +80,14 @@ def case(shape, kind, dim=1):
     return Case({"x": Numbers(shape, kind, 1)}, {"dim": dim}, seed=2)
 
 
+ENDS = ((-INF, -INF), (INF, 1), (INF, INF), (-INF, 1), (NAN, 1), (NAN, -INF), (3e38, -3e38), (0, -1e4))
+
 EXAMPLES = {
     "logits of +-1e4": case((4, 10), "large"),
     "all equal": case((3, 5), "zero"),
     "one class": case((3, 1), "normal"),
     "infinite logits": case((6, 4), "infinite"),
+    "infinities, NaN and the ends of float32": Case({"x": Given(ENDS)}, {"dim": 1}, seed=2),
     "1000 classes": case((3, 1000), "normal"),
     "first axis of images": case((3, 4, 2, 5), "normal", 0),
 }

@@ -1,4 +1,7 @@
-"""Updates of the optimizers: three steps of each kernel, and of the optimizer around it, beside torch's optimizer."""
+"""Updates of the optimizers: three steps of each kernel, and of the optimizer around it, beside torch's optimizer.
+
+Compared are the parameter and the arrays that an optimizer keeps of it, whose names are torch's.
+"""
 
 import numpy as np
 import torch
@@ -12,6 +15,7 @@ from ..numbers import Numbers, numbers, seeds
 from ..operation import Operation, Theirs
 
 STEPS = 3
+STATE = ("momentum_buffer", "square_avg", "grad_avg", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 choices = {
     "lr": st.sampled_from([0.1, 1e-3]),
@@ -23,7 +27,7 @@ choices = {
     "alpha": st.sampled_from([0.99, 0.5]),
     "eps": st.sampled_from([1e-8, 1e-3]),
     "centered": st.booleans(),
-    "betas": st.sampled_from([(0.9, 0.999), (0.5, 0.9), (0.0, 0.99)]),
+    "betas": st.sampled_from([(0.9, 0.999), (0.5, 0.9), (0.0, 0.99), (0.3, 0.95)]),
     "amsgrad": st.booleans(),
 }
 
@@ -51,9 +55,15 @@ def torch_optimizer(name):
         for grad in grads:
             p.grad = torch.tensor(np.array(grad, order="C"))
             optimizer.step()
-        return {"parameter": p.detach().numpy()}
+        state = optimizer.state[p]
+        return {"parameter": p.detach().numpy()} | {n: state[n].numpy() for n in STATE if state.get(n) is not None}
 
     return Theirs(results)
+
+
+def kept(arrays):
+    """Those of the arrays that there are."""
+    return {name: a for name, a in arrays.items() if a is not None}
 
 
 def our_optimizer(name):
@@ -65,7 +75,7 @@ def our_optimizer(name):
             optimizer.zero_grad()
             (p * grad).sum().backward()  # the gradient of <p, grad> is grad
             optimizer.step()
-        return {"parameter": np.array(p)}
+        return {"parameter": np.array(p)} | kept({name: optimizer.state[p].get(name) for name in STATE})
 
     return results
 
@@ -75,7 +85,7 @@ def sgd_kernel(call):
     buffer = np.zeros_like(parameter) if call.options["momentum"] else None
     for step, grad in enumerate(grads):
         kernels.sgd_update(parameter, grad, buffer, **call.options, first_step=step == 0)
-    return {"parameter": parameter}
+    return kept({"parameter": parameter, "momentum_buffer": buffer})
 
 
 def rmsprop_kernel(call):
@@ -86,7 +96,7 @@ def rmsprop_kernel(call):
     buffer = np.zeros_like(parameter) if options["momentum"] else None
     for grad in grads:
         kernels.rmsprop_update(parameter, grad, square, average, buffer, **options)
-    return {"parameter": parameter}
+    return kept({"parameter": parameter, "square_avg": square, "grad_avg": average, "momentum_buffer": buffer})
 
 
 def adam_kernel(name):
@@ -98,7 +108,8 @@ def adam_kernel(name):
         state = np.zeros_like(parameter), np.zeros_like(parameter), largest
         for step, grad in enumerate(grads, start=1):
             getattr(kernels, name)(parameter, grad, *state, step=step, beta1=beta1, beta2=beta2, **options)
-        return {"parameter": parameter}
+        names = ("parameter", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+        return kept(dict(zip(names, (parameter, *state), strict=True)))
 
     return results
 
@@ -108,21 +119,31 @@ def sgd_magnitudes(call, results):
     parameter, grads = split(call)
     lr, decay = call.options["lr"], call.options["weight_decay"]
     total = sum(np.abs(g) for g in grads) + STEPS * decay * np.abs(parameter)
-    return {"parameter": np.abs(parameter) + 2 * STEPS * lr * total * (1 + decay * lr) ** STEPS}
+    total = total * (1 + decay * lr) ** STEPS
+    return {"parameter": np.abs(parameter) + 2 * STEPS * lr * total, "momentum_buffer": total}
 
 
 def bounded_steps(largest):
-    """Steps of length lr * `largest` at most; momentum adds up to all earlier ones."""
+    """Steps of length lr * `largest` at most; momentum adds up to all earlier ones.
+
+    An average is no larger than what it is the average of: gradients with their decay, or the squares of those, which
+    double the relative error of their terms.
+    """
 
     def magnitudes(call, results):
-        parameter, _ = split(call)
-        return {"parameter": np.abs(parameter) + STEPS**2 * call.options["lr"] * largest(call)}
+        parameter, grads = split(call)
+        parameter = np.abs(parameter) + STEPS**2 * call.options["lr"] * largest(call)
+        grad = np.abs(grads).max(0) + call.options["weight_decay"] * parameter
+        averages = {"exp_avg": grad, "grad_avg": grad, "momentum_buffer": STEPS * largest(call)}
+        return {"parameter": parameter, **averages, "*": 2 * grad**2}
 
     return magnitudes
 
 
-def case(kind="normal", **options):
-    arrays = {name: Numbers((3, 4), kind, i) for i, name in enumerate(("parameter", "grad_0", "grad_1", "grad_2"))}
+def case(kind="normal", last="", **options):
+    """`last`: the kind of the last gradient, if it is another one."""
+    kinds = {"parameter": kind, "grad_0": kind, "grad_1": kind, "grad_2": last or kind}
+    arrays = {name: Numbers((3, 4), kind, i) for i, (name, kind) in enumerate(kinds.items())}
     return Case({}, {"lr": 0.1, "weight_decay": 0.05, "maximize": False} | options, arrays)
 
 
@@ -141,6 +162,11 @@ def row(name, kernel, face, options, magnitudes, examples):
 
 
 ADAM = {"eps": 1e-8, "betas": (0.9, 0.999), "amsgrad": False}
+ADAM_EXAMPLES = {
+    "AMSGrad": case(**ADAM | {"amsgrad": True}),
+    "AMSGrad, squares that fall": case(last="zero", **ADAM | {"amsgrad": True, "betas": (0.5, 0.9)}),
+    "zero gradients": case("zero", **ADAM),
+}
 # |first moment| / sqrt(second moment), both without bias, is at most this by Cauchy-Schwarz over STEPS gradients.
 ADAM_RATIO = bounded_steps(lambda call: STEPS / (1 - call.options["betas"][1]) ** 0.5)
 
@@ -170,7 +196,7 @@ ROWS = [
         adam_kernel("adam_update"),
         ("eps", "betas", "amsgrad"),
         ADAM_RATIO,
-        {"AMSGrad": case(**ADAM | {"amsgrad": True}), "zero gradients": case("zero", **ADAM)},
+        ADAM_EXAMPLES,
     ),
     row(
         "AdamW",
@@ -178,6 +204,6 @@ ROWS = [
         adam_kernel("adamw_update"),
         ("eps", "betas", "amsgrad"),
         ADAM_RATIO,
-        {"AMSGrad": case(**ADAM | {"amsgrad": True}), "zero gradients": case("zero", **ADAM)},
+        ADAM_EXAMPLES,
     ),
 ]
