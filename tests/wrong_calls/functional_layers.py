@@ -115,6 +115,13 @@ TABLES = {
         wrong(
             "running_var too long", lambda: batch_norm(X, FOUR, FIVE), ValueError, "running_var must have shape (4,)"
         ),
+        wrong(
+            "running_mean in float64 beside float32",
+            lambda: batch_norm(X, FOUR.double()),
+            TypeError,
+            "all arrays must have one dtype",
+            "running_mean is float64",
+        ),
         wrong("running_mean an array", lambda: batch_norm(X, ARRAY), TypeError, "running_mean must be a Tensor"),
         wrong("running_var alone", lambda: batch_norm(X, None), ValueError, "must both be given or both be None"),
         wrong(

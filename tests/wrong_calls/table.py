@@ -77,6 +77,7 @@ def not_image_shapes(argument, call):
     return [
         wrong(f"{argument} None", partial(call, None), TypeError, f"{argument} must be a tuple", "None"),
         wrong(f"{argument} a number", partial(call, 4), TypeError, f"{argument} must be a tuple", "got 4"),
+        wrong(f"{argument} an array", partial(call, np.ones(4, int)), TypeError, f"{argument} must be a tuple"),
         wrong(f"{argument} of three", partial(call, (4, 5, 5)), ValueError, f"{argument} must have 4 dimensions"),
         wrong(f"{argument} with a float", partial(call, (2, 4, 5.0, 5)), TypeError, f"{argument} must be an integer"),
         wrong(f"{argument} negative", partial(call, (2, -4, 5, 5)), ValueError, f"{argument} ", "at least", "-4"),
