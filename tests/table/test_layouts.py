@@ -27,6 +27,8 @@ def place(array, layout, others):
     if layout == "the same as another":
         positive = bool((array > 0).all())  # variances cannot be just any numbers
         alike = [o for o in others if (o.shape, o.dtype) == (array.shape, array.dtype) and (o > 0).all() >= positive]
+        # An infinite image as its own gradient would ask whether a zero of the padding is multiplied or skipped.
+        alike = [o for o in alike if np.isfinite(o).all()]
         return alike[0] if alike else array
     if layout == "broadcast" and array.ndim and array.shape[-1]:
         return np.broadcast_to(array[..., :1], array.shape)
