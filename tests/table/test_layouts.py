@@ -22,13 +22,21 @@ SEPARATE = (*LAYOUTS, "transposed")
 ALL = (*SEPARATE, "broadcast", "the same as another")  # the last two are not for arrays that are meant to be changed
 
 
+def can_stand_for(other, array):
+    """Whether a call that is valid with the array is so with the other one in its place.
+
+    Variances stay positive, probabilities at least 0. And an infinite image as its own gradient would ask whether a
+    zero of the padding is multiplied or skipped.
+    """
+    if (other.shape, other.dtype) != (array.shape, array.dtype) or not np.isfinite(other).all():
+        return False
+    return (other > 0).all() >= (array > 0).all() and (other >= 0).all() >= (array >= 0).all()
+
+
 def place(array, layout, others):
     """The array in a layout; broadcast arrays, and shared ones, have other values."""
     if layout == "the same as another":
-        positive = bool((array > 0).all())  # variances cannot be just any numbers
-        alike = [o for o in others if (o.shape, o.dtype) == (array.shape, array.dtype) and (o > 0).all() >= positive]
-        # An infinite image as its own gradient would ask whether a zero of the padding is multiplied or skipped.
-        alike = [o for o in alike if np.isfinite(o).all()]
+        alike = [o for o in others if can_stand_for(o, array)]
         return alike[0] if alike else array
     if layout == "broadcast" and array.ndim and array.shape[-1]:
         return np.broadcast_to(array[..., :1], array.shape)

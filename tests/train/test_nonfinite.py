@@ -84,6 +84,15 @@ def test_logits_that_are_too_large_for_the_loss():
         attempt().check_loss(float("inf"))
 
 
+def test_outputs_in_a_dictionary():
+    class Named(nn.Module):
+        def forward(self, x):
+            return {"fine": x, "scaled": x * float("nan")}
+
+    text = nonfinite.first_nonfinite_module(Named(), np.ones((1, 2), np.float32))
+    assert "that of the model itself (Named): 2 NaN" in text
+
+
 def test_an_operation_between_modules():
     class Between(nn.Module):
         def __init__(self):

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from minception import checkpoint
+from minception.train import datasets
 
 
 def checkpoint_of(run):
@@ -138,3 +139,12 @@ def test_other_images_are_refused(quick, minception, monkeypatch, capsys):
     monkeypatch.setattr(data, "synthetic_shapes", lambda train, test: original(train, test, seed=1))
     assert minception("train", "--resume", "run", "--epochs", 2) == 1
     assert "not those that the run began with" in capsys.readouterr().err
+
+
+def test_a_data_folder_is_remembered_from_anywhere(quick, tmp_path, monkeypatch):
+    """Written down with its whole path: the run may be resumed in another folder."""
+    select = datasets.select
+    monkeypatch.setattr(datasets, "select", lambda name, data_dir, *rest: select("synthetic", None, *rest))
+    assert quick("--output", "run", "--epochs", 1, "--data", "auto", "--data-dir", "pictures") == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert str(tmp_path / "pictures") in json.dumps(config)
