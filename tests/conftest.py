@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("quick", max_examples=25, derandomize=True, **COMMON)
-settings.register_profile("deep", max_examples=1500, **COMMON)
+settings.register_profile("deep", max_examples=1600, **COMMON)
 settings.load_profile("quick")
 
 torch.set_num_threads(1)
