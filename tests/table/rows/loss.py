@@ -24,15 +24,18 @@ def cross_entropy_cases(draw):
     unsigned = ["uint8", "uint64"] if other is None or other >= 0 else []
     dtype = draw(st.sampled_from(["int64", "int32", "int16", "int8", *unsigned]))
     labels = Integers((n,), 0, classes, draw(seeds), other, dtype)
+    cotangent = draw(cotangents)
+    # Not far apart under an infinite gradient: a probability that float32 rounds to 0 gives NaN, a tiny one infinity.
+    apart = ("large",) if cotangent == "normal" else ()
     return Case(
-        {"logits": draw(numbers((n, classes), "normal", "ties", "large", "offset", "nonfinite"))},
+        {"logits": draw(numbers((n, classes), "normal", "ties", *apart, "offset", "nonfinite"))},
         {
             "label_smoothing": draw(st.sampled_from([0.0, 0.1, 0.37, 1.0])),
             "reduction": draw(reductions),
             "ignore_index": ignore_index,
         },
         {"labels": labels, "weight": draw(maybe(numbers((classes,), "positive", "weights", "one")))},
-        cotangent=draw(cotangents),
+        cotangent=cotangent,
         seed=draw(seeds),
     )
 

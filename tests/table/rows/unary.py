@@ -65,7 +65,7 @@ ROWS = [
     unary(
         "exp",
         torch.exp,
-        ANY,
+        ("normal", "ties", "nonfinite", "subnormal"),  # not "mixed": e^89 overflows before a small gradient multiplies
         own_slope,
         8,
         {"function": lambda x: ours.exp(x), "method": lambda x: x.exp()},
