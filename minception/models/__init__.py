@@ -1,23 +1,24 @@
-"""The networks, one file for each."""
+"""The networks, one file for each paper."""
 
-from .mini_inception import MiniInception, mini_inception
-from .mini_xception import MiniXception, mini_xception
+from .auxiliary import GoogLeNetOutputs, InceptionOutputs, classification_loss
+from .count import count_multiply_accumulates, count_parameters
+from .mini_inception import mini_inception
+from .mini_xception import mini_xception
+from .preprocessing import Preprocessing
+from .registry import Entry, create, entry, names, register
 
-__all__ = ["MiniInception", "MiniXception", "create", "mini_inception", "mini_xception", "names"]
-
-_CONSTRUCTORS = {
-    "mini_inception": mini_inception,
-    "mini_xception": mini_xception,
-}
-
-
-def names():
-    """The names that `create` knows, sorted."""
-    return sorted(_CONSTRUCTORS)
-
-
-def create(name, **options):
-    """Build the network `name` with its constructor's options. Raises ValueError for an unknown name."""
-    if name not in _CONSTRUCTORS:
-        raise ValueError(f"create: unknown model {name!r}; known models: {', '.join(names())}")
-    return _CONSTRUCTORS[name](**options)
+__all__ = [
+    "Entry",
+    "GoogLeNetOutputs",
+    "InceptionOutputs",
+    "Preprocessing",
+    "classification_loss",
+    "count_multiply_accumulates",
+    "count_parameters",
+    "create",
+    "entry",
+    "mini_inception",
+    "mini_xception",
+    "names",
+    "register",
+]

@@ -9,6 +9,7 @@ dropout, linear) at the size that 32x32 images need.
 from .. import functional as F
 from .. import nn
 from .blocks import ConvBNReLU
+from .registry import register
 
 
 class Inception(nn.Module):
@@ -67,6 +68,13 @@ class MiniInception(nn.Module):
         return self.fc(self.dropout(F.flatten(x, 1)))
 
 
+@register(
+    paper="after Szegedy et al. 2015 and Ioffe and Szegedy 2015",
+    input_size=32,
+    num_classes=10,
+    parameters=586_858,
+    multiply_accumulates=36_399_168,
+)
 def mini_inception(num_classes=10, in_channels=3, dropout=0.1):
     """The small Inception network; see `MiniInception`."""
     return MiniInception(num_classes, in_channels, dropout)

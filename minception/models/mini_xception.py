@@ -8,6 +8,7 @@ and a residual connection around every block, which is a strided 1x1 convolution
 from .. import functional as F
 from .. import nn
 from .blocks import ConvBNReLU
+from .registry import register
 
 
 class SeparableBlock(nn.Module):
@@ -55,6 +56,13 @@ class MiniXception(nn.Module):
         return self.fc(self.dropout(F.flatten(F.global_avg_pool2d(x), 1)))
 
 
+@register(
+    paper="after Chollet 2017",
+    input_size=32,
+    num_classes=10,
+    parameters=291_018,
+    multiply_accumulates=29_616_640,
+)
 def mini_xception(num_classes=10, in_channels=3, dropout=0.1):
     """The small Xception; see `MiniXception`."""
     return MiniXception(num_classes, in_channels, dropout)

@@ -68,6 +68,19 @@ def _add_data(group):
 
 def _add_optimization(group):
     _option(group, "--model", help=f"{' | '.join(models.names())} (default {DEFAULT.model})")
+    _option(
+        group,
+        "--width",
+        type=float,
+        metavar="FACTOR",
+        help="multiply the channels of all layers, for networks that have this option (default: 1)",
+    )
+    _option(
+        group,
+        "--aux-logits",
+        action=argparse.BooleanOptionalAction,
+        help="train the auxiliary heads too, in networks that have some (default: without)",
+    )
     _option(group, "--epochs", type=int, metavar="N", help=f"passes over the data (default {DEFAULT.epochs})")
     _option(group, "--batch-size", type=int, metavar="N", help=f"images per step (default {DEFAULT.batch_size})")
     _option(group, "--optimizer", help=f"sgd | rmsprop | adam | adamw (default {DEFAULT.optimizer})")

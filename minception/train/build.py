@@ -1,8 +1,11 @@
 """From settings to objects: the model, the optimizer and the learning-rate schedule of a run."""
 
+import inspect
+
 from minception import manual_seed, models, optim
 from minception.optim import lr_scheduler
 
+from .config import ConfigError, option
 from .state import TrainingState
 
 FINAL_LR_DIVISOR = 1e4  # onecycle ends at its starting rate divided by this (torch's default)
@@ -12,10 +15,27 @@ START_DIVISOR = 25.0  # onecycle starts at the peak rate divided by this (torch'
 def build_state(config, num_classes, steps_per_epoch):
     """Seed the default generator and return a fresh TrainingState for a resolved TrainConfig."""
     manual_seed(config.seed)
-    model = models.create(config.model, num_classes=num_classes, in_channels=3)
+    model = build_model(config, num_classes)
     optimizer = build_optimizer(config, model)
     schedule = build_schedule(config, optimizer, steps_per_epoch)
     return TrainingState(model, optimizer, schedule)
+
+
+def build_model(config, num_classes):
+    """The network `config.model` in its version for images of 3x32x32 pixels.
+
+    Raises ConfigError for a --width or --aux-logits that this network does not have.
+    """
+    entry = models.entry(config.model)
+    options = dict(entry.small_images)
+    accepted = inspect.signature(entry.constructor).parameters
+    for name in ("width", "aux_logits"):
+        value = getattr(config, name)
+        if value is not None:
+            if name not in accepted:
+                raise ConfigError(f"{option(name)}: {config.model} does not have it")
+            options[name] = value
+    return models.create(config.model, num_classes=num_classes, in_channels=3, **options)
 
 
 def build_optimizer(config, model):

@@ -22,6 +22,8 @@ ONECYCLE_WARMUP = 0.25  # of all epochs
 PLANNED_SCHEDULES = ("onecycle", "cosine")
 # Settings of the machine rather than of the experiment.
 CHANGEABLE = ("data_dir", "threads", "device", "kernels")
+# Settings that older runs do not name; their defaults are what those runs did.
+ADDED_LATER = {"width", "aux_logits"}
 
 
 class ConfigError(ValueError):
@@ -33,6 +35,8 @@ class TrainConfig:
     """What a run computes. `None` means: the default that fits the other settings (see `resolve`)."""
 
     model: str = "mini_inception"
+    width: float | None = None
+    aux_logits: bool | None = None
     data: str = "auto"
     data_dir: str | None = None
     limit_train: int | None = None
@@ -73,6 +77,7 @@ class TrainConfig:
             _in_range(self, name, 1)
         for name in ("cutout", "seed", "weight_decay", "warmup_epochs"):
             _in_range(self, name, 0)
+        _in_range(self, "width", 0, above=True)
         _in_range(self, "lr", 0, above=True)
         _in_range(self, "clip_grad_norm", 0, above=True)
         _in_range(self, "momentum", 0, below=1)
@@ -139,7 +144,7 @@ class TrainConfig:
     def from_dict(cls, values):
         """The inverse of `to_dict`; ConfigError if a setting is missing or unknown (another version's)."""
         names = {field.name for field in fields(cls)}
-        if set(values) != names:
+        if not names - ADDED_LATER <= set(values) <= names:
             odd = ", ".join(sorted(names.symmetric_difference(values)))
             raise ConfigError(f"settings saved by another version of minception: missing or unknown {odd}")
         return cls(**values)

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 import minception as mc
-from minception import checkpoint, data, models
+from minception import checkpoint, data
 from minception.memory import keep_freed_memory
 
 from . import datasets, plots
+from .build import build_model
 from .config import DATA, DEVICES, KERNELS, ConfigError, TrainConfig
 from .errors import RunError
 from .evaluation import evaluate
@@ -64,7 +65,7 @@ def run(arguments):
     keep_freed_memory()
     mc.set_num_threads(arguments.threads or mc.get_num_threads())
     with mc.use_kernels(arguments.kernels), np.errstate(all="ignore"):
-        model = models.create(config.model, num_classes=len(record["data"]["class_names"]), in_channels=3)
+        model = build_model(config, len(record["data"]["class_names"]))
         checkpoint.load_into(model, state_dict, path)
         result = evaluate(model, images.test_loader(arguments.batch_size))
     if not np.isfinite(result.loss):

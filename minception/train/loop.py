@@ -6,8 +6,8 @@ from contextlib import closing
 import numpy as np
 
 import minception as mc
-import minception.functional as F
 from minception import optim
+from minception.models.auxiliary import classification_loss, main_logits
 
 from . import nonfinite
 from .evaluation import evaluate
@@ -53,8 +53,8 @@ def train_step(state, images, labels, config, steps_per_epoch):
     images: float32 (N, 3, H, W). labels: int64 (N,).
     """
     attempt = nonfinite.Attempt(state, images, labels, config, steps_per_epoch)
-    logits = state.model(mc.from_numpy(images))
-    loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    outputs = state.model(mc.from_numpy(images))
+    loss = classification_loss(outputs, labels, config.label_smoothing)
     attempt.check_loss(float(loss))
     state.optimizer.zero_grad()
     loss.backward()
@@ -64,5 +64,5 @@ def train_step(state, images, labels, config, steps_per_epoch):
     state.learning_rate = state.optimizer.param_groups[0]["lr"]
     state.optimizer.step()
     state.schedule.step()
-    correct = int(np.sum(np.asarray(logits).argmax(axis=1) == labels))
+    correct = int(np.sum(np.asarray(main_logits(outputs)).argmax(axis=1) == labels))
     return float(loss), correct

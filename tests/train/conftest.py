@@ -14,7 +14,7 @@ QUICK = [
 @pytest.fixture(autouse=True)
 def tiny_network(monkeypatch):
     """The network is known as "tiny" for the time of the test."""
-    monkeypatch.setattr("minception.models._CONSTRUCTORS", dict(tiny.models._CONSTRUCTORS))
+    monkeypatch.setattr("minception.models.registry._ENTRIES", dict(tiny.models.registry._ENTRIES))
     tiny.register()
 
 

@@ -30,6 +30,8 @@ GOOD = TrainConfig(model="one")
         ({"limit_test": -5}, "--limit-test must be at least 1, got -5"),
         ({"seed": -1}, "--seed must be at least 0, got -1"),
         ({"cutout": -1}, "--cutout must be at least 0, got -1"),
+        ({"width": 0.0}, "--width must be greater than 0, got 0.0"),
+        ({"width": float("nan")}, "--width must be greater than 0, got nan"),
         ({"lr": -0.1}, "--lr must be greater than 0, got -0.1"),
         ({"lr": 0.0}, "--lr must be greater than 0, got 0.0"),
         ({"lr": float("nan")}, "--lr must be greater than 0, got nan"),
@@ -86,6 +88,12 @@ def test_settings_of_another_version():
     del values["seed"]
     with pytest.raises(ConfigError, match="another version of minception: missing or unknown mixup, seed"):
         TrainConfig.from_dict(values)
+
+
+def test_settings_of_a_run_made_before_there_were_widths_and_heads():
+    values = GOOD.to_dict()
+    del values["width"], values["aux_logits"]
+    assert TrainConfig.from_dict(values) == GOOD
 
 
 # ------------------------------------------------------------------------------------------- options

@@ -132,7 +132,7 @@ def test_gradients_are_checked_before_they_reach_the_weights(quick, tmp_path, ca
             super().__init__(num_classes, in_channels)
             self.conv.bias.register_hook(lambda grad: grad * float("inf"))
 
-    monkeypatch.setitem(mc.models._CONSTRUCTORS, "tiny", Exploding)
+    monkeypatch.setitem(mc.models.registry._ENTRIES, "tiny", mc.models.Entry("tiny", Exploding, "-", 32))
     assert quick("--output", "run", "--epochs", 1) == 1
     message = capsys.readouterr().err
     assert "gradients became NaN or infinite at step 1 (epoch 1, batch 1 of 6)" in message

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import minception as mc
-from minception import Function, checkpoint, gradcheck, kernels, models, nn
+from minception import Function, checkpoint, gradcheck, kernels, nn
 from minception.gradcheck import GradcheckError
 
 from .samples import tensor
@@ -70,22 +70,6 @@ USE_KERNELS = [
     wrong("unknown", lambda: use("cuda"), ValueError, "unknown kernels 'cuda'", "'reference', 'cpu'"),
     wrong("None", lambda: use(None), ValueError, "unknown kernels None", "'reference', 'cpu'"),
 ]
-CREATE = [
-    wrong("unknown", lambda: models.create("resnet"), ValueError, "unknown model 'resnet'", "mini_inception"),
-    wrong("None", lambda: models.create(None), ValueError, "unknown model None", "mini_inception"),
-]
-
-
-def networks(make):
-    """Wrong arguments of a network are refused by the layer that they go to."""
-    return [
-        wrong(
-            "num_classes zero", lambda: make(0), ValueError, "Linear: out_features must be a positive integer, got 0"
-        ),
-        wrong("num_classes 1.5", lambda: make(1.5), TypeError, "Linear: out_features must be an integer, got 1.5"),
-        wrong("in_channels zero", lambda: make(10, 0), ValueError, "Conv2d: in_channels must be a positive integer"),
-        wrong("dropout 2", lambda: make(10, 3, 2.0), ValueError, "Dropout: dropout probability has to be between"),
-    ]
 
 
 TABLES = {
@@ -143,11 +127,6 @@ TABLES = {
         *not_reals("atol", lambda bad: gradcheck(mc.Tensor.exp, x64(2), atol=bad)),
         *not_reals("rtol", lambda bad: gradcheck(mc.Tensor.exp, x64(2), rtol=bad)),
     ],
-    "models.create": CREATE,
-    "models.mini_inception": networks(models.mini_inception),
-    "models.mini_xception": networks(models.mini_xception),
-    "models.MiniInception": networks(models.MiniInception),
-    "models.MiniXception": networks(models.MiniXception),
     "checkpoint.save": [
         wrong("an object", lambda: checkpoint.save(NOWHERE, {"a": [object()]}), TypeError, "a.0 is of type object"),
         wrong("a tensor", lambda: checkpoint.save(NOWHERE, {"a": tensor(2)}), TypeError, "a is of type Tensor"),

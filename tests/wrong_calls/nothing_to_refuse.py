@@ -70,6 +70,10 @@ NOTHING_TO_REFUSE = {
     "minception.get_num_threads": READS,
     "minception.is_grad_enabled": READS,
     "minception.no_grad": MODE,
+    "models.Entry": RECORD,
+    "models.GoogLeNetOutputs": RECORD,
+    "models.InceptionOutputs": RECORD,
+    "models.Preprocessing": RECORD,
     "models.names": READS,
     "nn.Identity": "It takes any arguments and returns its input whatever it is, as in PyTorch.",
 }

@@ -14,6 +14,7 @@ from . import (
     kernels_update,
     layers,
     modules,
+    networks,
     optimizers,
     schedulers,
     tensor,
@@ -36,12 +37,14 @@ AREAS = (
     schedulers,
     data,
     engine,
+    networks,
 )
 TABLES = {name: table for area in AREAS for name, table in area.TABLES.items()}
 
 # Aliases go by the name of what they stand for, operators by their sign or operation, networks by the layer that
 # refuses, files by their path; where PyTorch has words of its own for a mistake, they are kept.
 KNOWN_AS = {
+    **{f"models.{name}": ("Linear", "Conv2d", "Dropout", "width", name) for name in networks.NETWORKS},
     "Module.add_module": ("module", "attribute"),
     "Module.load_state_dict": ("state_dict",),
     "Module.register_buffer": ("buffer", "attribute"),
@@ -91,10 +94,7 @@ KNOWN_AS = {
     "minception.Tensor": ("requires_grad",),
     "minception.as_tensor": ("to",),
     "minception.concatenate": ("cat",),
-    "models.MiniInception": ("Linear", "Conv2d", "Dropout"),
-    "models.MiniXception": ("Linear", "Conv2d", "Dropout"),
-    "models.mini_inception": ("Linear", "Conv2d", "Dropout"),
-    "models.mini_xception": ("Linear", "Conv2d", "Dropout"),
+    "models.classification_loss": ("cross_entropy", "classification_loss"),
     "nn.BatchNorm1d": ("batch_norm",),
     "nn.BatchNorm2d": ("batch_norm",),
     "nn.CrossEntropyLoss": ("cross_entropy",),
