@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -56,19 +57,42 @@ def download_cifar(dataset="cifar10", directory=None, *, layout="python", base_u
     return download(base_url + name, directory / name, md5=md5, size=size, **options)
 
 
-def download(url, target, *, md5, size=None, progress=True, timeout=15.0, attempts=3, backoff=1.0):
+@dataclass(frozen=True)
+class Checksum:
+    """What the hexadecimal digest of a file must begin with: often only the beginning is published."""
+
+    algorithm: str  # "md5" or "sha256"
+    beginning: str
+
+    def new(self):
+        return hashlib.new(self.algorithm, usedforsecurity=False)
+
+    def of(self, path):
+        """The running digest of a file's contents."""
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, self.new)
+
+    def fits(self, path):
+        return path.is_file() and self.of(path).hexdigest().startswith(self.beginning)
+
+
+def download(
+    url, target, *, md5=None, sha256=None, size=None, progress=True, timeout=15.0, attempts=3, backoff=1.0
+):
     """Download `url` to the path `target`, whose folder is made if need be, and return the path.
 
     A file that is at `target` already is taken as it is if its checksum is right, and replaced otherwise.
-    md5, size: the expected checksum (hexadecimal) and, if known, number of bytes. progress: show a bar on standard
-    error. timeout: seconds without a byte until the connection counts as stalled. attempts: how many in a row may
-    fail, with pauses of `backoff`, 2 `backoff`, 4 `backoff`, ... seconds between them; an attempt that brought bytes
-    starts the count anew.
+    md5 or sha256: the expected checksum, hexadecimal; of sha256 the first 8 digits or more. size: the number of bytes,
+    if known. progress: show a bar on standard error. timeout: seconds without a byte until the connection counts as
+    stalled. attempts: how many in a row may fail, with pauses of `backoff`, 2 `backoff`, 4 `backoff`, ... seconds
+    between them; an attempt that brought bytes starts the count anew.
 
     Raises NetworkUnavailableError (server out of reach, or stalled or broken off in every attempt), ServerError (an
-    error status), CorruptDownloadError (wrong size or checksum) or DownloadDiskError (cannot write).
+    error status), CorruptDownloadError (wrong size or checksum), DownloadDiskError (cannot write), or ValueError unless
+    there is one checksum.
     """
     target = Path(target)
+    checksum = _checksum(md5, sha256)
 
     def on_wait():
         if progress:
@@ -77,14 +101,24 @@ def download(url, target, *, md5, size=None, progress=True, timeout=15.0, attemp
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(target.with_name(target.name + ".lock"), on_wait):
-            if not (target.is_file() and _md5_of(target).hexdigest() == md5):
-                _fetch(url, target, md5, size, progress, timeout, attempts, backoff)
+            if not checksum.fits(target):
+                _fetch(url, target, checksum, size, progress, timeout, attempts, backoff)
     except OSError as error:  # every network error has been turned into a DownloadError, so this is the disk
         raise DownloadDiskError(f"cannot store {target}: {error}") from error
     return target
 
 
-def _fetch(url, target, md5, size, progress, timeout, attempts, backoff):
+def _checksum(md5, sha256):
+    """The one that is given, well formed."""
+    digits = f"{md5 or ''}{sha256 or ''}".lower()
+    if (md5 is None) == (sha256 is None) or set(digits) - set("0123456789abcdef"):
+        raise ValueError(f"download: needs md5 or sha256, hexadecimal, got md5={md5!r} and sha256={sha256!r}")
+    if len(digits) != 32 if md5 is not None else not 8 <= len(digits) <= 64:
+        raise ValueError(f"download: md5 has 32 digits, sha256 8 to 64, got md5={md5!r} and sha256={sha256!r}")
+    return Checksum("sha256" if md5 is None else "md5", digits)
+
+
+def _fetch(url, target, checksum, size, progress, timeout, attempts, backoff):
     """Bring NAME.part to completion, verify it and rename it. The caller holds the lock."""
     part = target.with_name(target.name + ".part")
     failures, furthest, fresh = 0, _size_of(part), False
@@ -92,7 +126,7 @@ def _fetch(url, target, md5, size, progress, timeout, attempts, backoff):
         while True:
             before = _size_of(part)
             try:
-                digest = _attempt(url, part, size, timeout, bar)
+                digest = _attempt(url, part, checksum, size, timeout, bar)
             except (NetworkUnavailableError, ServerError) as error:
                 passing = not isinstance(error, ServerError) or error.status in PASSING_STATUS
                 failures = 1 if _size_of(part) > furthest else failures + 1
@@ -101,19 +135,20 @@ def _fetch(url, target, md5, size, progress, timeout, attempts, backoff):
                     raise
                 time.sleep(backoff * 2 ** (failures - 1))
                 continue
-            if digest == md5:
+            if digest.startswith(checksum.beginning):
                 os.replace(part, target)
                 return
             part.unlink()
             if fresh or not before:
                 raise CorruptDownloadError(
-                    f"{url}: what arrived has the MD5 checksum {digest}, expected {md5}; nothing was kept"
+                    f"{url}: what arrived has the {checksum.algorithm.upper()} checksum {digest}, "
+                    f"expected {checksum.beginning}; nothing was kept"
                 )
             fresh = True  # the part from before may have been to blame: once more, from the start
 
 
-def _attempt(url, part, size, timeout, bar):
-    """Fetch what `part` lacks; return the MD5 of the whole. One connection, no retries.
+def _attempt(url, part, checksum, size, timeout, bar):
+    """Fetch what `part` lacks; return the digest of the whole. One connection, no retries.
 
     Raises NetworkUnavailableError, ServerError, CorruptDownloadError, or OSError from writing.
     """
@@ -126,7 +161,7 @@ def _attempt(url, part, size, timeout, bar):
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and have:  # nothing lies behind what is here: it is complete, or it is not this file
-            return _md5_of(part).hexdigest()
+            return checksum.of(part).hexdigest()
         raise ServerError(f"{url}: the server answered {error.code} {error.reason}", error.code) from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
@@ -138,7 +173,7 @@ def _attempt(url, part, size, timeout, bar):
             raise NetworkUnavailableError(f"{url}: the server sent another part than the one asked for")
         if not resuming:  # the server sends the file from its start
             have = 0
-        digest = _md5_of(part) if resuming else hashlib.md5(usedforsecurity=False)
+        digest = checksum.of(part) if resuming else checksum.new()
         length = response.headers.get("Content-Length", "")
         total = have + int(length) if length.isdigit() else None
         if size is not None and total not in (None, size):
@@ -180,9 +215,3 @@ def _range_start(response):
 def _size_of(path):
     """The size of a file, 0 if there is none."""
     return path.stat().st_size if path.exists() else 0
-
-
-def _md5_of(path):
-    """The running MD5 of a file's contents."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))

@@ -1,5 +1,6 @@
 """Downloads against a server on this machine: complete and right under the final name, or not there at all."""
 
+import hashlib
 import io
 import socket
 import subprocess
@@ -55,6 +56,16 @@ def test_complete(size, sends_length, server, target):
     assert_right(target)
     assert server.ranges == [None]
     assert get(server, target) == target and server.ranges == [None]  # there already: nothing is asked for
+
+
+@pytest.mark.parametrize("digits", [8, 10, 64])
+def test_the_beginning_of_sha256_is_enough(digits, server, target):
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    assert get(server, target, md5=None, sha256=sha256[:digits].upper()) == target
+    assert_right(target)
+    with pytest.raises(CorruptDownloadError, match=f"SHA256 checksum {sha256}, expected {'0' * digits}"):
+        get(server, target, md5=None, sha256="0" * digits)
+    assert server.ranges == [None, None]
 
 
 def test_a_wrong_file_in_place_is_replaced(server, target):

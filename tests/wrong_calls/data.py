@@ -1,5 +1,6 @@
 """Wrong calls of `minception.data`."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -184,9 +185,20 @@ TABLES = {
     "data.download": [
         wrong(
             "into a file",
-            lambda: data.download("http://127.0.0.1:1/x", Path(__file__) / "x", md5="", progress=False),
+            lambda: data.download("http://127.0.0.1:1/x", Path(__file__) / "x", md5="0" * 32, progress=False),
             data.DownloadDiskError,
             str(Path(__file__) / "x"),
+        ),
+        *(
+            wrong(f"checksum {given}", partial(data.download, "http://127.0.0.1:1/x", "x", **given), ValueError, *words)
+            for given, words in (
+                ({}, ["download: needs md5 or sha256", "md5=None and sha256=None"]),
+                ({"md5": "0" * 32, "sha256": "0" * 64}, ["download: needs md5 or sha256"]),
+                ({"md5": "0" * 31}, ["download: md5 has 32 digits"]),
+                ({"sha256": "0" * 7}, ["download: md5 has 32 digits, sha256 8 to 64"]),
+                ({"sha256": "0" * 65}, ["download: md5 has 32 digits, sha256 8 to 64"]),
+                ({"sha256": "xyzxyzxyz"}, ["hexadecimal", "sha256='xyzxyzxyz'"]),
+            )
         ),
     ],
     "data.download_cifar": [

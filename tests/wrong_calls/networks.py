@@ -26,7 +26,8 @@ def constructor(name):
     if "dropout" in parameters:
         table.append(wrong("dropout 2", partial(make, dropout=2.0), ValueError, "Dropout", "probability"))
     if "stem" in parameters:
-        table.append(wrong("stem unknown", partial(make, stem="no"), ValueError, f"{name}: stem must be one of", "'no'"))
+        words = f"{name}: stem must be one of", "'no'"
+        table.append(wrong("stem unknown", partial(make, stem="no"), ValueError, *words))
     if "width" in parameters:
         table += [
             wrong(f"width {bad!r}", partial(make, width=bad), ValueError, "width must be a positive number", repr(bad))

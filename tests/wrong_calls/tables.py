@@ -86,7 +86,7 @@ KNOWN_AS = {
     "checkpoint.load": ("wrong_calls",),
     "checkpoint.load_into": ("wrong_calls",),
     "checkpoint.load_weights": ("wrong_calls",),
-    "data.download": ("cannot store",),
+    "data.download": ("cannot store", "download"),
     "data.load_cifar10": ("cifar10",),
     "data.load_cifar100": ("cifar100",),
     "functional.concatenate": ("cat",),
