@@ -12,6 +12,8 @@ not floating, and for a generator or a number that is none.
 """
 
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 from statistics import NormalDist
 
 import numpy as np
@@ -40,6 +42,23 @@ def _random(name, tensor, generator, **numbers):
     if not isinstance(generator, np.random.Generator):
         raise TypeError(f"{name}: generator must be a numpy.random.Generator, got {type(generator).__name__}")
     return generator
+
+
+_skipping = ContextVar("skipping", default=False)
+
+
+@contextmanager
+def skip_init():
+    """Inside the `with` block nothing is drawn: tensors keep the values they have, those of new layers are zeros.
+
+    For networks that are about to be loaded, or only looked at: drawing takes most of the time of building a large one.
+    Arguments are still checked, and constants are still filled in.
+    """
+    token = _skipping.set(True)
+    try:
+        yield
+    finally:
+        _skipping.reset(token)
 
 
 def calculate_gain(nonlinearity, param=None):
@@ -94,7 +113,7 @@ def uniform_(tensor, a=0.0, b=1.0, generator=None):
     generator = _random("uniform_", tensor, generator, a=a, b=b)
     if not (a <= b and math.isfinite(b - a)):
         raise ValueError(f"uniform_: needs finite a <= b, got a={a}, b={b}")
-    return _fill("uniform_", tensor, generator.uniform(a, b, tensor.shape))
+    return tensor if _skipping.get() else _fill("uniform_", tensor, generator.uniform(a, b, tensor.shape))
 
 
 def normal_(tensor, mean=0.0, std=1.0, generator=None):
@@ -102,7 +121,7 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
     generator = _random("normal_", tensor, generator, mean=mean, std=std)
     if not std >= 0:
         raise ValueError(f"normal_: std must not be negative, got {std}")
-    return _fill("normal_", tensor, generator.normal(mean, std, tensor.shape))
+    return tensor if _skipping.get() else _fill("normal_", tensor, generator.normal(mean, std, tensor.shape))
 
 
 def constant_(tensor, val):
@@ -187,6 +206,8 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     generator = _random("trunc_normal_", tensor, generator, mean=mean, std=std, a=a, b=b)
     if not a < b or not std > 0:
         raise ValueError(f"trunc_normal_: needs a < b and std > 0, got a={a}, b={b}, std={std}")
+    if _skipping.get():
+        return tensor
     values = generator.normal(mean, std, tensor.shape).reshape(-1)
     pending = ((values < a) | (values > b)).nonzero()[0]
     normal = NormalDist(mean, std)

@@ -273,3 +273,36 @@ def test_a_seed_reproduces_a_network():
     first, second = states(), states()
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name])
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        init.uniform_,
+        init.normal_,
+        init.trunc_normal_,
+        init.xavier_uniform_,
+        init.xavier_normal_,
+        init.kaiming_uniform_,
+        init.kaiming_normal_,
+        init.fan_in_uniform_,
+    ],
+)
+def test_skip_init_draws_nothing(fill):
+    state = mc.default_generator().bit_generator.state
+    weight = tensor()
+    with init.skip_init():
+        assert fill(weight) is weight
+        with pytest.raises(TypeError):
+            fill(3)
+    assert not weight.numpy().any()
+    assert mc.default_generator().bit_generator.state == state
+    assert fill(weight).numpy().any(), "the block has ended"
+
+
+def test_layers_built_under_skip_init_are_complete():
+    with init.skip_init():
+        model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.DepthwiseConv2d(4, 3), nn.Linear(4, 2))
+    assert model[1].weight.numpy().all(), "constants are filled in"
+    drawn = [model[0].weight, model[0].bias, model[2].weight, model[3].weight]
+    assert not any(parameter.numpy().any() for parameter in drawn)

@@ -28,6 +28,10 @@ def constructor(name):
     if "stem" in parameters:
         words = f"{name}: stem must be one of", "'no'"
         table.append(wrong("stem unknown", partial(make, stem="no"), ValueError, *words))
+    for option, known in (("between", "'relu'"), ("order", "'pointwise_first'")):
+        if option in parameters:
+            call = partial(make, **{option: "no"})
+            table.append(wrong(f"{option} unknown", call, ValueError, f"{option} must be one of", known, "'no'"))
     if "width" in parameters:
         table += [
             wrong(f"width {bad!r}", partial(make, width=bad), ValueError, "width must be a positive number", repr(bad))
@@ -43,7 +47,18 @@ def registered(paper="-", **facts):
 TINY = nn.Linear(3, 2)
 LOGITS = Tensor(np.zeros((2, 3)))
 
+def spectrum(segments):
+    return models.SegmentedInception(6, 12, segments)
+
+
 TABLES = {
+    "models.SegmentedInception": [
+        *(
+            wrong(f"{bad} segments of 12", partial(spectrum, bad), ValueError, "segments must be a positive divisor")
+            for bad in (0, -1, 5, 24)
+        ),
+        wrong("segments 1.5", partial(spectrum, 1.5), TypeError, "segments must be an integer, got 1.5"),
+    ],
     **{f"models.{name}": constructor(name) for name in NETWORKS},
     "models.create": [
         wrong("unknown", lambda: models.create("resnet"), ValueError, "unknown model 'resnet'", "mini_inception"),

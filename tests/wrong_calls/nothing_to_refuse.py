@@ -75,5 +75,6 @@ NOTHING_TO_REFUSE = {
     "models.InceptionOutputs": RECORD,
     "models.Preprocessing": RECORD,
     "models.names": READS,
+    "nn.init.skip_init": MODE,
     "nn.Identity": "It takes any arguments and returns its input whatever it is, as in PyTorch.",
 }
