@@ -21,6 +21,7 @@ from .gradcheck import gradcheck
 from .kernels import use_kernels
 from .random import default_generator, manual_seed
 from .threads import get_num_threads, set_num_threads
+from .weights import load_weights, save_weights
 
 __version__ = "0.1.0"
 
@@ -38,10 +39,12 @@ __all__ = [
     "gradcheck",
     "is_grad_enabled",
     "kernels",
+    "load_weights",
     "manual_seed",
     "nn",
     "no_grad",
     "optim",
+    "save_weights",
     "set_num_threads",
     "stack",
     "use_kernels",

@@ -18,6 +18,7 @@ from . import (
     optimizers,
     schedulers,
     tensor,
+    weights,
 )
 
 AREAS = (
@@ -38,6 +39,7 @@ AREAS = (
     data,
     engine,
     networks,
+    weights,
 )
 TABLES = {name: table for area in AREAS for name, table in area.TABLES.items()}
 
