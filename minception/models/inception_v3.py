@@ -12,14 +12,14 @@ from .. import nn
 from .auxiliary import InceptionOutputs
 from .blocks import check_images, check_stem, scale_channels
 from .inception_v3_blocks import AuxiliaryHead, InceptionA, InceptionB, InceptionC, InceptionD, InceptionE, conv
-from .preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from .preprocessing import Preprocessing, to_halves
 from .registry import register
 
 
 class InceptionV3(nn.Module):
     """Logits (N, num_classes) of images (N, in_channels, H, W), H and W >= `least_size`, 299x299 as published.
 
-    In training with `aux_logits` it returns `InceptionOutputs`, and H and W must be >= `least_size_with_head`.
+    In training with `aux_logits` it returns `InceptionOutputs`.
 
     Weights start from normal values within +-2, of deviation 0.1, in the head's last two layers 0.01 and 0.001; biases
     of linear layers from PyTorch's default: torchvision's values, the first of them the authors' own. The paper says
@@ -38,7 +38,6 @@ class InceptionV3(nn.Module):
         self.aux_logits = aux_logits
         self.transform_input = transform_input
         self.least_size = 75 if imagenet else 7
-        self.least_size_with_head = 299 if imagenet else 7
         c = partial(scale_channels, width=width)
         stride, padding = (2, "valid") if imagenet else (1, "same")
         options = {"width": width, "count_include_pad": count_include_pad}
@@ -60,7 +59,7 @@ class InceptionV3(nn.Module):
         self.Mixed_6d = InceptionC(self.Mixed_6c.out_channels, 160, **options)
         self.Mixed_6e = InceptionC(self.Mixed_6d.out_channels, 192, **options)
         if aux_logits:
-            self.AuxLogits = AuxiliaryHead(self.Mixed_6e.out_channels, num_classes, width, adaptive=not imagenet)
+            self.AuxLogits = AuxiliaryHead(self.Mixed_6e.out_channels, num_classes, width)
         self.Mixed_7a = InceptionD(self.Mixed_6e.out_channels, width)  # 8x8
         self.Mixed_7b = InceptionE(self.Mixed_7a.out_channels, **options)
         self.Mixed_7c = InceptionE(self.Mixed_7b.out_channels, **options)
@@ -73,15 +72,9 @@ class InceptionV3(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=deviations.get(module, 0.1), a=-2, b=2)
 
     def forward(self, x):
-        with_head = self.training and self.aux_logits
-        if with_head:
-            name = "inception_v3, training with its auxiliary head"
-            check_images(name, x, self.in_channels, self.least_size_with_head)
-        else:
-            check_images("inception_v3", x, self.in_channels, self.least_size)
+        check_images("inception_v3", x, self.in_channels, self.least_size)
         if self.transform_input:
             x = to_halves(x)
-
         x = self.Conv2d_1a_3x3(x)
         x = self.Conv2d_2a_3x3(x)
         x = self.maxpool1(self.Conv2d_2b_3x3(x))
@@ -95,6 +88,7 @@ class InceptionV3(nn.Module):
         x = self.Mixed_6c(x)
         x = self.Mixed_6d(x)
         x = self.Mixed_6e(x)  # (N, 768, 17, 17)
+        with_head = self.training and self.aux_logits
         aux_logits = self.AuxLogits(x) if with_head else None
         x = self.Mixed_7a(x)
         x = self.Mixed_7b(x)
@@ -102,15 +96,6 @@ class InceptionV3(nn.Module):
         x = F.flatten(F.global_avg_pool2d(x), 1)
         logits = self.fc(self.dropout(x))
         return InceptionOutputs(logits, aux_logits) if with_head else logits
-
-
-def to_halves(x):
-    """Images (N, 3, H, W) with ImageNet's mean and deviation, in the units of mean and deviation 0.5."""
-    channels = [
-        x[:, i : i + 1] * (std / 0.5) + (mean - 0.5) / 0.5
-        for i, (mean, std) in enumerate(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
-    ]
-    return F.cat(channels, dim=1)
 
 
 @register(
@@ -138,11 +123,11 @@ def inception_v3(
     linear layer.
 
     aux_logits: build the auxiliary head (section 4). It runs in training only, where the network then returns
-    `InceptionOutputs` and needs 299x299 pixels, so that the head sees 17x17; with stem="cifar" it averages what it sees
-    to 5x5, whatever the size. transform_input: images come with ImageNet's mean and deviation and are brought to those
-    of the published weights, 0.5 and 0.5; torchvision does so when it loads them. count_include_pad: average pools
-    count the zeros around the image, as in torchvision; False is Keras's InceptionV3, and what weights trained there
-    need.
+    `InceptionOutputs`. The published head needs images from 299x299 pixels, of which it sees 17x17; what it sees of
+    smaller ones is averaged to 5x5 here. transform_input: images come with ImageNet's mean and deviation and are
+    brought to those of the published weights, 0.5 and 0.5; torchvision does so when it loads them. count_include_pad:
+    average pools count the zeros around the image, as in torchvision; False is Keras's InceptionV3, and what weights
+    trained there need.
     """
     return InceptionV3(
         num_classes, in_channels, stem, width, aux_logits, transform_input, dropout, count_include_pad

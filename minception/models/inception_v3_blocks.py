@@ -112,7 +112,8 @@ class InceptionC(nn.Module):
 
 
 class InceptionD(nn.Module):
-    """After figure 10, from 17x17 to 8x8: (N, in_channels, H, W) to (N, 512 + in_channels, (H - 1) // 2, (W - 1) // 2).
+    """After figure 10, from 17x17 to 8x8: (N, in_channels, H, W) to (N, 512 + in_channels, (H - 1) // 2, (W - 1) // 2),
+    with a 7x7 convolution in two factors before one of the strided ones.
     """
 
     def __init__(self, in_channels, width):
@@ -169,20 +170,21 @@ class InceptionE(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """Figure 8, a classifier on the 17x17 grid: (N, in_channels, 17, 17) or larger to logits (N, num_classes).
+    """Figure 8, a classifier on the 17x17 grid: (N, in_channels, H, W) to logits (N, num_classes).
 
-    The 5x5 convolution is the fully connected layer of the figure; what it has more than one position of is averaged.
-    `adaptive`: pool grids of any size to 5x5, instead of by the published 5x5 windows, which leave 5x5 of 17x17.
+    The 5x5 convolution is the figure's fully connected layer; on larger grids it has several positions, whose mean is
+    taken. Grids smaller than 17x17, on which the published head fails, are averaged to the 5x5 that it needs.
     """
 
-    def __init__(self, in_channels, num_classes, width, adaptive):
+    def __init__(self, in_channels, num_classes, width):
         super().__init__()
         c = partial(scale_channels, width=width)
-        self.pool = nn.AdaptiveAvgPool2d(5) if adaptive else nn.AvgPool2d(5, stride=3)
         self.conv0 = conv(in_channels, c(128), 1)
         self.conv1 = conv(c(128), c(768), 5, padding="valid")
         self.fc = nn.Linear(c(768), num_classes)
 
     def forward(self, x):
-        x = self.conv1(self.conv0(self.pool(x)))  # (N, 768, 1, 1)
+        small = min(x.shape[2:]) < 17
+        x = F.adaptive_avg_pool2d(x, 5) if small else F.avg_pool2d(x, 5, stride=3)  # (N, 768, 5, 5)
+        x = self.conv1(self.conv0(x))  # (N, 768, 1, 1)
         return self.fc(F.flatten(F.global_avg_pool2d(x), 1))

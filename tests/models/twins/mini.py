@@ -1,4 +1,4 @@
-"""The networks written in PyTorch, independently of ours, with the same parameter names."""
+"""The mini networks."""
 
 import torch
 from torch import nn
@@ -19,9 +19,7 @@ class Inception(nn.Module):
         super().__init__()
         self.branch1x1 = ConvBNReLU(i, b1, 1)
         self.branch3x3 = nn.Sequential(ConvBNReLU(i, b3[0], 1), ConvBNReLU(*b3, 3, 1))
-        self.branch5x5 = nn.Sequential(
-            ConvBNReLU(i, b5[0], 1), ConvBNReLU(*b5, 3, 1), ConvBNReLU(b5[1], b5[1], 3, 1)
-        )
+        self.branch5x5 = nn.Sequential(ConvBNReLU(i, b5[0], 1), ConvBNReLU(*b5, 3, 1), ConvBNReLU(b5[1], b5[1], 3, 1))
         self.branch_pool = nn.Sequential(nn.MaxPool2d(3, 1, 1), ConvBNReLU(i, bp, 1))
 
     def forward(self, x):
@@ -29,15 +27,15 @@ class Inception(nn.Module):
 
 
 class MiniInception(nn.Module):
-    def __init__(self):
+    def __init__(self, num_classes=10, in_channels=3):
         super().__init__()
-        self.stem = ConvBNReLU(3, 32, 3, 1)
+        self.stem = ConvBNReLU(in_channels, 32, 3, 1)
         self.inception2a = Inception(32, 32, (32, 48), (16, 24), 24)
         self.inception2b = Inception(128, 32, (32, 48), (16, 24), 24)
         self.inception3a = Inception(128, 64, (48, 96), (24, 48), 48)
         self.inception3b = Inception(256, 64, (64, 96), (32, 48), 48)
         self.inception4a = Inception(256, 96, (80, 160), (40, 80), 80)
-        self.fc = nn.Linear(416, 10)
+        self.fc = nn.Linear(416, num_classes)
 
     def forward(self, x):
         halve = nn.MaxPool2d(2)
@@ -73,18 +71,15 @@ class SeparableBlock(nn.Module):
 
 
 class MiniXception(nn.Module):
-    def __init__(self):
+    def __init__(self, num_classes=10, in_channels=3):
         super().__init__()
-        self.stem = ConvBNReLU(3, 32, 3, 1)
+        self.stem = ConvBNReLU(in_channels, 32, 3, 1)
         self.entry1 = SeparableBlock(32, 64, 2)
         self.entry2 = SeparableBlock(64, 128, 2)
         self.middle = nn.Sequential(*[SeparableBlock(128, 128) for _ in range(3)])
         self.exit = SeparableBlock(128, 256, 2)
-        self.fc = nn.Linear(256, 10)
+        self.fc = nn.Linear(256, num_classes)
 
     def forward(self, x):
         x = self.middle(self.entry2(self.entry1(self.stem(x))))
         return self.fc(self.exit(x).relu().mean((2, 3)))
-
-
-TWINS = {"mini_inception": MiniInception, "mini_xception": MiniXception}
