@@ -11,6 +11,8 @@ import sys
 COMMANDS = {
     "train": ("minception.train.train_command", "train a network"),
     "evaluate": ("minception.train.evaluate_command", "measure a trained network"),
+    "predict": ("minception.predict.predict_command", "classify pictures"),
+    "summary": ("minception.study.summary_command", "show a network's layers, cost and graph"),
 }
 
 
@@ -21,7 +23,7 @@ def main(argv=None):
         return run_command(argv[0], argv[1:], f"minception {argv[0]}")
     parser = argparse.ArgumentParser(
         prog="minception",
-        description="Train and measure convolutional networks of the Inception family.",
+        description="Train, measure, use and look into convolutional networks of the Inception family.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")

@@ -12,12 +12,15 @@ from minception import cli
 def test_no_command_shows_the_commands(capsys):
     assert cli.main([]) == 0
     out = capsys.readouterr().out
-    assert "train" in out and "evaluate" in out and "--version" in out
+    assert all(name in out for name in cli.COMMANDS) and "--version" in out
 
 
 def test_version(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"minception {minception.__version__}\n"
+
+
+OPTIONS = {"train": "--data-dir DIR", "evaluate": "--data-dir DIR", "predict": "--weights FILE", "summary": "--svg FILE"}
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
@@ -27,7 +30,7 @@ def test_help_of_each_command(capsys, name):
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: minception {name}")
-    assert "--data-dir DIR" in out
+    assert f" {OPTIONS[name]} " in out
     assert max(map(len, out.splitlines())) <= 120
 
 
