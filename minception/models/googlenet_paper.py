@@ -1,8 +1,8 @@
 """GoogLeNet as the paper has it: local response normalisation, biases, no batch norm, true 5x5 convolutions.
 
-Szegedy et al., "Going deeper with convolutions" (2015), table 1 and section 5; what they leave open is as in the
-authors' entry in the Caffe model zoo (`bvlc_googlenet`): pools round up, and the order in the stem is pool,
-normalisation, convolutions, normalisation, pool. Names are those of torchvision's `googlenet`.
+Szegedy et al., "Going deeper with convolutions" (2015), table 1 and section 5; what they leave open is as in its
+replication in the Caffe model zoo (`bvlc_googlenet`): pools round up, and the order in the stem is pool, normalisation,
+convolutions, normalisation, pool. Names are those of torchvision's `googlenet`.
 """
 
 from functools import partial
