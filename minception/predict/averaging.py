@@ -99,7 +99,6 @@ class _Sum:
 
     total: np.ndarray | float = 0.0
     waiting: int = 0  # views that are not classified yet
-    opened: bool = False  # all its views are known
     result: object = field(default=None)
 
     def add(self, values):
@@ -128,8 +127,7 @@ def _probabilities(classifier, images, crops, batch_size):
                     classify()
         except PictureError as error:
             picture.result = error
-        picture.opened = True
-        while pictures and pictures[0].opened and pictures[0].waiting == 0:
+        while pictures and pictures[0].waiting == 0:
             yield _result(pictures.popleft(), crops)
     if batch:
         classify()

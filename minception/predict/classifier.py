@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minception import load_weights, models, nn
+from minception.data import DownloadError
 from minception.models.preprocessing import Preprocessing
 from minception.train.build import build_model
 from minception.train.config import ConfigError
+from minception.train.errors import RunError
 from minception.weights import head_names
 from minception.weights.fit import BACKGROUND, CLASSIFIERS
 from minception.weights.nested import PREFIX
+from minception.weights.pretrained import PUBLISHED, download_weights
 from minception.weights.read import HDF5_MAGIC, KERAS_MEMBERS, read
 
 from .class_names import class_names_for
@@ -40,24 +43,25 @@ class Classifier:
         self.model.eval()
 
 
-def load_classifier(weights, model=None, *, class_names=None, preprocessing=None, **options):
+def load_classifier(weights=None, model=None, *, class_names=None, preprocessing=None, **options):
     """Build a network, load its weights, and return both as a `Classifier`.
 
     weights: a file that `minception.load_weights` reads, or the folder of a training run, or its file of weights (see
-    `find_run`). model: the name of the network, which a run knows itself. class_names: a sequence of strings; None
-    means those of the run's data, or `class_names_for`. preprocessing: a `Preprocessing`; None means 32x32 pixels and
-    the data's mean and deviation for a run, else that of the network's published weights (`models.entry`), or
-    Keras's for a Keras file. options: of the network's constructor, for a file that is not of a run.
+    `find_run`); None fetches the network's published weights, once (`minception.weights.pretrained`). model: the name
+    of the network, which a run knows itself. class_names: a sequence of strings; None means those of the run's data,
+    or `class_names_for`. preprocessing: a `Preprocessing`; None means 32x32 pixels and the data's mean and deviation
+    for a run, else that of the network's published weights (`models.entry`), or Keras's for a Keras file. options: of
+    the network's constructor, for a file that is not of a run.
 
     The network gets as many classes as the file's last layer has rows, but 1000 for 1001, of which row 0 is the
     background; no auxiliary heads; for a Keras file, its `KERAS_OPTIONS`; otherwise, unless `preprocessing` is given,
     `transform_input` where it has that option, which is how torchvision's weights were trained.
 
-    Raises CheckpointError or RunError, which name the file, for weights that cannot be read or do not fit, and
-    ConfigError for a network that is unknown or not the run's, for one that nobody knows how to prepare pictures for,
-    and for another number of names than of classes.
+    Raises CheckpointError or RunError, which name the file, for weights that cannot be read, fetched, or do not fit,
+    and ConfigError for a network that is unknown or not the run's, for one without published weights where they are
+    asked for, for one that nobody knows how to prepare pictures for, and for another number of names than of classes.
     """
-    path = Path(weights)
+    path = _fetched(model) if weights is None else Path(weights)
     run = find_run(path)
     if run is not None:
         if options:
@@ -91,6 +95,20 @@ def load_classifier(weights, model=None, *, class_names=None, preprocessing=None
     network, classes = _network_for(entry, path, options)
     load_weights(network, path)
     return Classifier(str(path), network, preprocessing, _checked_names(path, class_names, class_names_for(classes)))
+
+
+def _fetched(model):
+    """The path of the network's published weights, fetched if need be."""
+    if model is None:
+        raise ConfigError("name a network: --model NAME, or --weights and the folder of a training run")
+    _check_known(model, "--model")
+    if model not in PUBLISHED:
+        raise ConfigError(f"--model {model}: its weights cannot be fetched; give a file with --weights FILE")
+    try:
+        return download_weights(model)
+    except DownloadError as error:
+        url = PUBLISHED[model].url
+        raise RunError(f"{error}\nFetch {url} on another machine and give the file with --weights.") from error
 
 
 def _network_of_run(run, path, model):

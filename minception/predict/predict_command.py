@@ -43,7 +43,7 @@ def add_arguments(parser):
         dest="networks",
         action=_InOrder,
         help="its weights: safetensors, PyTorch's .pth, Keras's .h5 or .keras; or the folder of a training run, which "
-        "needs no --model: its best weights are taken, and its data's classes",
+        "needs no --model: its best weights are taken, and its data's classes (default: published weights, downloaded)",
     )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="likeliest classes shown (default %(default)s)")
     parser.add_argument(
@@ -87,7 +87,8 @@ def run(arguments):
 def pairs(typed):
     """The networks meant by the options ("--model", name) and ("--weights", path), in order: list of (name, path).
 
-    Each --weights belongs to the --model right before it, or to none; if there is only one of each, order is free.
+    Each --weights belongs to the --model right before it, or to none (None), and a --model may have none; if there is
+    one of each, order is free.
     """
     if sorted(flag for flag, _ in typed) == ["--model", "--weights"]:
         values = dict(typed)
@@ -97,13 +98,11 @@ def pairs(typed):
         if flag == "--weights":
             result.append((model, value))
             model = None
-        elif model is not None:
-            raise ConfigError(f"--model {model}: has no --weights FILE after it")
         else:
+            if model is not None:
+                result.append((model, None))
             model = value
-    if not result:
-        raise ConfigError("name a network: --model NAME --weights FILE, or --weights and the folder of a training run")
-    return result
+    return result or [(None, None)]
 
 
 def _check(arguments):

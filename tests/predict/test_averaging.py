@@ -75,6 +75,7 @@ def test_ties_go_to_the_lower_index():
     assert [ranked.index for ranked in rank(values, "abcdef", 5)] == [1, 3, 0, 2, 4]
     assert rank(values, "abcdef", 1) == (RankedClass(1, "b", 0.3),)
     assert len(rank(values, "abcdef", 9)) == 6
+    assert [ranked.index for ranked in rank(np.full(1000, 0.001), range(1000), 50)] == list(range(50))
 
 
 def test_an_ensemble_is_the_mean():

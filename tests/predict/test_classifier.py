@@ -1,5 +1,6 @@
 """From a file of weights, or the folder of a run, to a network with its preprocessing and class names."""
 
+import hashlib
 import json
 import zipfile
 
@@ -18,6 +19,8 @@ from minception.train import datasets
 from minception.train.config import ConfigError
 from minception.train.errors import RunError
 from minception.weights.keras import KERAS_OPTIONS, KERAS_PREPROCESSING
+from minception.weights.pretrained import PUBLISHED, Published
+from tests.data.server import running_server
 from tests.models.twins import TWINS
 from tests.weights.keras_files import STYLES, named_layers, random_arrays, write_keras3, write_legacy, write_zip
 
@@ -138,7 +141,7 @@ def test_files_that_do_not_fit(tmp_path):
     for changed, message in (
         ({**weights, "fc.weight": torch.zeros(5, 9)}, "fc.weight is .*5, 9.*, not "),
         ({**weights, "fc.weight": torch.zeros(0, 6), "fc.bias": torch.zeros(0)}, "fc.weight is .*0, 6"),
-        ({**weights, "fc.weight": torch.zeros(10**9, 0)}, "fc.weight is"),
+        ({**weights, "fc.weight": torch.zeros(10**7, 0)}, "fc.weight is"),
         ({**weights, "fc.weight": torch.zeros(())}, "fc.weight is"),
         ({"conv.weight": weights["conv.weight"]}, "missing in the file"),
         ({"other": torch.zeros(3)}, "missing in the file"),
@@ -169,6 +172,45 @@ def test_files_without_enough_said(tmp_path):
         load_classifier(path, "unprepared")
     with pytest.raises(ConfigError, match=r"small\.pth: has 5 classes, but there are names for 3"):
         load_classifier(path, "small", class_names=["a", "b", "c"])
+
+
+# ------------------------------------------------------------------------------------------------- fetched
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Serves the weights of "small", and of another network with wrong checksums."""
+    torch.save(twin(1000).state_dict(), tmp_path / "served.pth")
+    content = (tmp_path / "served.pth").read_bytes()
+    monkeypatch.setenv("MINCEPTION_DATA", str(tmp_path / "cache"))
+    with running_server() as server:
+        server.content = content
+        digest = hashlib.sha256(content).hexdigest()[:8]
+        monkeypatch.setitem(PUBLISHED, "small", Published(f"{server.url}small-{digest}.pth", sha256=digest))
+        monkeypatch.setitem(PUBLISHED, "unprepared", Published(f"{server.url}a.pth", sha256="12345678"))
+        yield server
+
+
+def test_published_weights_are_fetched_once(server, tmp_path):
+    for _ in range(2):
+        classifier = load_classifier(model="small")
+        same_weights(classifier.model, twin(1000).state_dict())
+        assert classifier.name.startswith(str(tmp_path / "cache" / "weights" / "small-"))
+    assert len(server.paths) == 1 and classifier.class_names == imagenet_class_names()
+
+
+def test_published_weights_that_cannot_be_fetched(server):
+    with pytest.raises(RunError, match=r"(?s)checksum .*\nFetch http://.*a\.pth on another machine and give the file"):
+        load_classifier(model="unprepared")
+    server.statuses = [404]
+    with pytest.raises(RunError, match="the server answered 404"):
+        load_classifier(model="small")
+    with pytest.raises(ConfigError, match="--model tiny: its weights cannot be fetched; give a file with --weights"):
+        load_classifier(model="tiny")
+    with pytest.raises(ConfigError, match="--model big: unknown"):
+        load_classifier(model="big")
+    with pytest.raises(ConfigError, match="name a network: --model NAME, or --weights and the folder of a"):
+        load_classifier()
 
 
 # --------------------------------------------------------------------------------------------------- runs

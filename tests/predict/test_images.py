@@ -39,6 +39,7 @@ def colours(*rows):
     [
         ((500, 375), 256, (341, 256)),  # int(341.33)
         ((375, 500), 256, (256, 341)),
+        ((427, 640), 342, (342, 512)),
         ((640, 427), 342, (512, 342)),  # int(512.6)
         ((100, 100), 32, (32, 32)),
         ((1, 1), 40, (40, 40)),
@@ -314,14 +315,6 @@ def test_no_files(tmp_path):
     ):
         with pytest.raises(PictureError, match=f": {message}$"):
             open_picture(tmp_path / name)
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_a_forbidden_file(tmp_path):
-    (tmp_path / "a.png").write_bytes(png())
-    (tmp_path / "a.png").chmod(0)
-    with pytest.raises(PictureError, match="cannot be read: Permission denied"):
-        open_picture(tmp_path / "a.png")
 
 
 def test_decompression_bombs(tmp_path, monkeypatch):

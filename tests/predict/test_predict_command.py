@@ -11,7 +11,6 @@ from minception.predict import imagenet_class_names, load_classifier, predict
 from minception.predict.averaging import Prediction, RankedClass
 from minception.predict.images import PictureError
 from minception.predict.predict_command import block, pairs
-from minception.train.config import ConfigError
 
 from .small import noise, twin
 
@@ -171,8 +170,8 @@ def test_it_agrees_with_evaluate(run, minception, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "name a network: --model NAME --weights FILE, or --weights and the folder of a training run"),
-        (["--model", "small"], "--model small: has no --weights FILE after it"),
+        ([], "name a network: --model NAME, or --weights and the folder of a training run"),
+        (["--model", "small"], "--model small: its weights cannot be fetched; give a file with --weights FILE"),
         (["--weights", "a.pth"], "a.pth: which network are these weights of?"),
         (["--model", "big", "--weights", "a.pth"], "--model big: unknown; choose one of alexnet, "),
         (["--model", "small", "--weights", "a.pth", "--top", 0], "--top must be at least 1, got 0"),
@@ -200,7 +199,7 @@ def test_weights_that_cannot_be_used(minception, capsys):
 
 
 def test_pairs():
-    """Each --weights belongs to the --model right before it."""
+    """Each --weights belongs to the --model right before it; a --model without any is to be fetched."""
     model, weights = "--model", "--weights"
     assert pairs([(model, "a"), (weights, "f")]) == pairs([(weights, "f"), (model, "a")]) == [("a", "f")]
     assert pairs([(weights, "run")]) == [(None, "run")]
@@ -210,13 +209,10 @@ def test_pairs():
         ("a", "a"),
         ("b", "b"),
     ]
-    for wrong, name in (
-        ([(model, "a")], "a"),
-        ([(model, "a"), (model, "b"), (weights, "f")], "a"),
-        ([(model, "a"), (weights, "f"), (model, "b")], "b"),
-    ):
-        with pytest.raises(ConfigError, match=f"--model {name}: has no --weights FILE after it"):
-            pairs(wrong)
+    assert pairs([(model, "a")]) == [("a", None)]
+    assert pairs([(model, "a"), (model, "b"), (weights, "f")]) == [("a", None), ("b", "f")]
+    assert pairs([(model, "a"), (weights, "f"), (model, "b")]) == [("a", "f"), ("b", None)]
+    assert pairs([]) == [(None, None)]
 
 
 def test_file_names_that_are_no_text(files, minception, capsys):
