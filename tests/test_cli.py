@@ -20,7 +20,12 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"minception {minception.__version__}\n"
 
 
-OPTIONS = {"train": "--data-dir DIR", "evaluate": "--data-dir DIR", "predict": "--weights FILE", "summary": "--svg FILE"}
+OPTIONS = {
+    "train": "--data-dir DIR",
+    "evaluate": "--data-dir DIR",
+    "predict": "--weights FILE",
+    "summary": "--svg FILE",
+}
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))

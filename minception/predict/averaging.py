@@ -54,9 +54,14 @@ def predict(classifiers, images, *, top=5, crops=1, batch_size=16):
     classifiers with different classes, ValueError or TypeError for other wrong arguments, RunError for a network whose
     outputs are not finite.
     """
-    classifiers = [classifiers] if isinstance(classifiers, Classifier) else list(classifiers)
+    if isinstance(classifiers, Classifier):
+        classifiers = [classifiers]
+    if not isinstance(classifiers, (list, tuple)):
+        found = type(classifiers).__name__
+        raise TypeError(f"predict: classifiers must be a Classifier or a list of them, got {found}")
     _check_same_classes(classifiers)
     _check_count("predict", "top", top)
+    _check_views("predict", crops, batch_size)
     images, *copies = tee(_iterable("predict", images), 1 + len(classifiers))
     results = [
         probabilities(classifier, copy, crops=crops, batch_size=batch_size)
@@ -87,9 +92,7 @@ def probabilities(classifier, images, *, crops=1, batch_size=16):
     """
     if not isinstance(classifier, Classifier):
         raise TypeError(f"probabilities: classifier must be a Classifier, got {type(classifier).__name__}")
-    if crops not in CROPS:
-        raise ValueError(f"probabilities: crops must be one of {', '.join(map(str, CROPS))}, got {crops!r}")
-    _check_count("probabilities", "batch_size", batch_size)
+    _check_views("probabilities", crops, batch_size)
     return _probabilities(classifier, _iterable("probabilities", images), crops, batch_size)
 
 
@@ -191,6 +194,12 @@ def _check_count(caller, name, value):
         raise TypeError(f"{caller}: {name} must be an integer, got {value!r}")
     if value < 1:
         raise ValueError(f"{caller}: {name} must be at least 1, got {value}")
+
+
+def _check_views(caller, crops, batch_size):
+    if crops not in CROPS:
+        raise ValueError(f"{caller}: crops must be one of {', '.join(map(str, CROPS))}, got {crops!r}")
+    _check_count(caller, "batch_size", batch_size)
 
 
 def _iterable(caller, images):

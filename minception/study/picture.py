@@ -2,7 +2,7 @@
 
 from .diagram import diagram_of
 from .svg import to_svg
-from .trace import trace
+from .trace import checked_size, trace
 
 
 def draw(model, input_size, in_channels=3, title=None):
@@ -11,6 +11,7 @@ def draw(model, input_size, in_channels=3, title=None):
     input_size: height and width in pixels, an integer or a pair. title: by default the module's type. The graph is that
     of training, auxiliary heads included; it flows downward. Errors as `summarize`.
     """
+    input_size = checked_size("draw", model, input_size, in_channels=in_channels)
     return picture_of(model, trace(model, input_size, in_channels), title)
 
 

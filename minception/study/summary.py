@@ -3,14 +3,12 @@
 import re
 from dataclasses import asdict, dataclass
 
-from .. import nn
-from ..kernels.checks import integer, pair
 from ..models.count import has_weights_to_multiply, multiply_accumulates
 from .operations import IMAGE
 from .parts import Parts
 from .receptive_field import WHOLE_IMAGE, field_size, receptive_fields
 from .table import as_table
-from .trace import evaluation_calls, trace
+from .trace import checked_size, evaluation_calls, trace
 
 FUNCTIONS = {"ReLU": "relu", "BatchNormTrain": "batch_norm"}  # the others' names follow from those of their classes
 
@@ -80,13 +78,10 @@ def summarize(model, input_size, in_channels=3, batch_size=1, depth=None):
     Modes, batch statistics and random state stay as they are. Raises TypeError for what is no module, ValueError for
     numbers below 1, and whatever the model says of images that it cannot take.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"summarize: model must be a Module, got {model!r}")
-    input_size = pair("summarize", "input_size", input_size, minimum=1)
-    numbers = {"in_channels": in_channels, "batch_size": batch_size, "depth": 1 if depth is None else depth}
-    for argument, value in numbers.items():
-        if integer("summarize", argument, value) < 1:
-            raise ValueError(f"summarize: {argument} must be at least 1, got {value}")
+    depth_or_one = 1 if depth is None else depth
+    input_size = checked_size(
+        "summarize", model, input_size, in_channels=in_channels, batch_size=batch_size, depth=depth_or_one
+    )
     recorded = trace(model, input_size, in_channels)
     return summary_of(model, recorded, evaluation_calls(model, input_size, in_channels), batch_size, depth)
 

@@ -12,11 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..autograd import Function, enable_grad, no_grad
-from ..kernels.checks import pair
+from ..kernels.checks import integer, pair
+from ..nn import Module
 from ..random import default_generator
 from ..tensor import Tensor
 from .activation_memory import saved_by
 from .operations import BATCH, IMAGE, Call, describe
+
+
+def checked_size(caller, model, input_size, **numbers):
+    """The input size as a pair (height, width). Raises TypeError unless `model` is a module and the sizes and `numbers`
+    are integers, ValueError if one is below 1."""
+    if not isinstance(model, Module):
+        raise TypeError(f"{caller}: model must be a Module, got {model!r}")
+    for argument, value in numbers.items():
+        if integer(caller, argument, value) < 1:
+            raise ValueError(f"{caller}: {argument} must be at least 1, got {value}")
+    return pair(caller, "input_size", input_size, minimum=1)
 
 
 @dataclass(frozen=True)

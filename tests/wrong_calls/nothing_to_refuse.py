@@ -76,5 +76,13 @@ NOTHING_TO_REFUSE = {
     "models.Preprocessing": RECORD,
     "models.names": READS,
     "nn.init.skip_init": MODE,
+    "predict.PictureError": EXCEPTION,
+    "predict.Prediction": RECORD,
+    "predict.RankedClass": RECORD,
+    "predict.class_names_for": "Any count of classes has names.",
+    "predict.imagenet_class_names": READS,
+    "study.Row": RECORD,
+    "study.Summary": RECORD,
+    "weights.WeightsError": EXCEPTION,
     "nn.Identity": "It takes any arguments and returns its input whatever it is, as in PyTorch.",
 }

@@ -17,6 +17,7 @@ from . import (
     networks,
     optimizers,
     schedulers,
+    study_and_predict,
     tensor,
     weights,
 )
@@ -40,6 +41,7 @@ AREAS = (
     engine,
     networks,
     weights,
+    study_and_predict,
 )
 TABLES = {name: table for area in AREAS for name, table in area.TABLES.items()}
 
@@ -98,6 +100,11 @@ KNOWN_AS = {
     "minception.concatenate": ("cat",),
     "models.classification_loss": ("cross_entropy", "classification_loss"),
     "nn.BatchNorm1d": ("batch_norm",),
+    "predict.load_classifier": ("/no/such/file", "--model"),
+    "predict.open_picture": ("/no/such/file", "open_picture"),
+    "predict.prepare": ("pixels",),
+    "predict.read_class_names": ("/no/such/file",),
+    "study.draw": ("summarize", "draw"),
     "nn.BatchNorm2d": ("batch_norm",),
     "nn.CrossEntropyLoss": ("cross_entropy",),
     "nn.Module": ("Linear", "as parameter"),

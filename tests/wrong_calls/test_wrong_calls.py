@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 import minception
-from minception import Tensor, data, functional, kernels, models, nn, optim
+from minception import Tensor, data, functional, kernels, models, nn, optim, predict, study, weights
 from minception.kernels.dispatch import HOMES
 from minception.optim import lr_scheduler
 
@@ -25,6 +25,9 @@ NAMESPACES = {
     "optim.lr_scheduler": lr_scheduler,
     "data": data,
     "models": models,
+    "weights": weights,
+    "study": study,
+    "predict": predict,
     "minception": minception,
 }
 CLASSES = {"Tensor": Tensor, "Module": nn.Module, "Optimizer": optim.Optimizer, "LRScheduler": lr_scheduler.LRScheduler}

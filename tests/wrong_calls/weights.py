@@ -37,4 +37,13 @@ TABLES = {
         wrong("no name", lambda: weights.freeze(TINY, ["fc"]), ValueError, "Linear has no module 'fc'"),
     ],
     "weights.unfreeze": [no_module(weights.unfreeze)],
+    "weights.download_weights": [
+        wrong("no weights", lambda: weights.download_weights("lenet5"), ValueError, "no torch weights of 'lenet5'"),
+        wrong(
+            "source unknown",
+            lambda: weights.download_weights("xception", source="jax"),
+            ValueError,
+            'source must be "torch" or "keras", got',
+        ),
+    ],
 }
