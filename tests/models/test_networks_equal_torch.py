@@ -76,25 +76,29 @@ def test_equal_at_native_size(case):
     compare(case, 2)
 
 
-def errors(actual, expected):
-    """Relative errors of the logits and, as one vector, of all gradients."""
+SWITCHES = 0.03  # what ReLUs and max pools that switch by rounding make of the gradients, relative
+
+
+def relative_errors(actual, expected):
+    """Of a step's outputs and loss, and, as one vector, of all gradients."""
     gradients = [np.concatenate([g.ravel() for g in step.gradients.values()]) for step in (actual, expected)]
-    pairs = [(actual.outputs[0], expected.outputs[0]), gradients]
-    return [np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in pairs]
+    results = [np.concatenate([*map(np.ravel, step.outputs), [step.loss]]) for step in (actual, expected)]
+    return [np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in (results, gradients)]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.options], ids=str)
 def test_float32_is_as_exact_as_that_of_torch(case):
-    """Both against float64. Which ReLUs and max pools switch by rounding is chance, and makes most of both errors: over
-    seeds, ours was between 0.87 and 2.26 times torch's where they switch most. Where none does, roundings count."""
+    """Both against float64, which ours may miss by up to three times torch's error, or 12 roundings.
+
+    Gradients jump where a ReLU or max pool switches, which is chance: of two correct implementations one errs by 1e-6
+    and the other by some percent. The kernels' gradients are held to their own roundings in tests/table.
+    """
     images, labels = case.images(3), case.labels(3)
     aux_weight = AUX_WEIGHT.get(case.name, 0.0)
-    exact_ours, exact = case.make()
-    exact_step = torch_step(exact, images, labels, aux_weight)
-    del exact_ours, exact
+    exact = torch_step(case.make()[1], images, labels, aux_weight)
     ours, theirs = case.make(np.float32)
-    ours_step = our_step(ours, images.astype(np.float32), labels)
-    torch_errors = errors(torch_step(theirs, images.astype(np.float32), labels, aux_weight), exact_step)
-    for what, actual, allowed in zip(("logits", "gradients"), errors(ours_step, exact_step), torch_errors, strict=True):
-        bound = 3 * max(allowed, 4 * torch.finfo(torch.float32).eps)
-        assert actual <= bound, f"{what}: {actual:.3g}, torch {allowed:.3g}"
+    ours_errors = relative_errors(our_step(ours, images.astype(np.float32), labels), exact)
+    torch_errors = relative_errors(torch_step(theirs, images.astype(np.float32), labels, aux_weight), exact)
+    least = [4 * torch.finfo(torch.float32).eps, SWITCHES / 3]
+    for what, found, theirs, floor in zip(("outputs", "gradients"), ours_errors, torch_errors, least, strict=True):
+        assert found <= 3 * max(theirs, floor), f"{what}: {found:.3g}, torch {theirs:.3g}"

@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(quick, tmp_path, monkey
     [
         (["--lr", "-1"], "--lr must be greater than 0, got -1.0"),
         (["--batch-size", "0"], "--batch-size must be at least 1, got 0"),
-        (["--model", "vgg"], "--model vgg: unknown; choose one of mini_inception, mini_xception"),
+        (["--model", "vgg"], "--model vgg: unknown; choose one of alexnet, googlenet, "),
         (["--device", "cuda"], "--device cuda: this version computes on the CPU only"),
     ],
 )
