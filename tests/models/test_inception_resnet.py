@@ -259,3 +259,9 @@ def test_preprocessing_of_the_published_weights():
     assert (v1.resize, v1.crop, v1.mean, v1.std, v1.scale) == (160, 160, (127.5,) * 3, (128.0,) * 3, 1.0)
     assert (v2.resize, v2.crop, v2.mean, v2.std) == (int(299 / 0.8975), 299, (0.5,) * 3, (0.5,) * 3)
     assert v2.interpolation == "bicubic"
+
+
+def test_repr_tells_the_blocks_apart():
+    model = models.inception_resnet_v2(num_classes=2, width=0.05, blocks=(1, 1, 2))
+    assert "scale=0.17, activation=True" in repr(model.repeat[0])
+    assert "scale=1.0, activation=False" in repr(model.block8)

@@ -100,5 +100,5 @@ def test_float32_is_as_exact_as_that_of_torch(case):
     ours_errors = relative_errors(our_step(ours, images.astype(np.float32), labels), exact)
     torch_errors = relative_errors(torch_step(theirs, images.astype(np.float32), labels, aux_weight), exact)
     least = [4 * torch.finfo(torch.float32).eps, SWITCHES / 3]
-    for what, found, theirs, floor in zip(("outputs", "gradients"), ours_errors, torch_errors, least, strict=True):
-        assert found <= 3 * max(theirs, floor), f"{what}: {found:.3g}, torch {theirs:.3g}"
+    for what, error, torch_error, floor in zip(("outputs", "gradients"), ours_errors, torch_errors, least, strict=True):
+        assert error <= 3 * max(torch_error, floor), f"{what}: {error:.3g}, torch {torch_error:.3g}"
