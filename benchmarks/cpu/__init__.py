@@ -1,0 +1,1 @@
+"""`python -m benchmarks.cpu`: training steps and evaluation on the CPU, beside PyTorch's best mode."""
