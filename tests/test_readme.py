@@ -9,9 +9,10 @@ from minception import models
 from minception.study import summarize
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
+NETWORKS = README.partition("## The networks")[2].partition("\n## ")[0]
 ROWS = {
     name: [cell.strip() for cell in rest.split("|")[:-1]]
-    for name, rest in re.findall(r"^\| `(\w+)` \|(.*)$", README, re.MULTILINE)
+    for name, rest in re.findall(r"^\| `(\w+)` \|(.*)$", NETWORKS, re.MULTILINE)
 }
 
 
