@@ -2,6 +2,9 @@
 
 import numba
 
+# Products and sums may be contracted to fused multiply-adds, which round once; nothing else is relaxed.
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+
 
 def compiled(function):
     """Compile `function` with Numba at its first call, for the argument types of that call.
@@ -10,6 +13,6 @@ def compiled(function):
     NUMBA_CACHE_DIR); if nothing can be written it is compiled anew in every process.
     """
     try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+        return numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # no folder to cache in
-        return numba.njit(nogil=True, error_model="numpy")(function)
+        return numba.njit(**OPTIONS)(function)
