@@ -11,8 +11,8 @@ from .. import checks
 from ..conv_geometry import check_grad_output, conv2d_geometry, quiet
 from ..layout import empty_images, zeros_images
 from ..reference import conv as reference
-from .correlation import correlate, forward_axis, gradient_axes
-from .weight_gradient import correlate_weights
+from .correlation import forward_axis, gradient_axes
+from .plan import run_correlation, run_weights
 
 __all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]
 
@@ -47,7 +47,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     axes = _forward_axes(geometry)
     for inputs, outputs in _groups(weight.shape, groups):
         part = None if bias is None else bias[outputs]
-        correlate(x[:, inputs], weight[outputs], part, *axes, output[:, outputs])
+        run_correlation(x[:, inputs], weight[outputs], part, *axes, output[:, outputs])
     return output
 
 
@@ -69,7 +69,7 @@ def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dil
         for rows, columns in classes:
             if rows is not None and columns is not None:
                 transposed = weight[outputs].transpose(1, 0, 2, 3)
-                correlate(grad_output[:, outputs], transposed, None, rows, columns, grad_x[:, inputs])
+                run_correlation(grad_output[:, outputs], transposed, None, rows, columns, grad_x[:, inputs])
     return grad_x
 
 
@@ -87,5 +87,5 @@ def conv2d_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, di
     grad_weight = np.empty(tuple(weight_shape), x.dtype)
     axes = _forward_axes(geometry)
     for inputs, outputs in _groups(grad_weight.shape, groups):
-        correlate_weights(x[:, inputs], grad_output[:, outputs], *axes, grad_weight[outputs])
+        run_weights(x[:, inputs], grad_output[:, outputs], *axes, grad_weight[outputs])
     return grad_weight

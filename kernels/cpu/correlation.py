@@ -18,7 +18,7 @@ from .parallel import count_parts, run
 from .tile import ROWS, lanes, make_tile
 from .windows import copy_lines, pixels_of
 
-__all__ = ["Axis", "chunk_of", "correlate", "describe", "forward_axis", "gradient_axes", "layout_of", "pack"]
+__all__ = ["Axis", "chunk_of", "correlate", "describe", "forward_axis", "gather", "gradient_axes", "layout_of", "pack"]
 
 PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in the second-level cache
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
@@ -134,7 +134,7 @@ def pack(weight, rows, columns):
 
 
 @compiled
-def _gather(first, last, source, known, buffer, starts, targets):
+def gather(first, last, source, known, buffer, starts, targets):
     """Make the lines that the windows of the output lines [first, last) read ready in `buffer`, if they need a copy.
 
     Writes where the window of each output pixel begins to `starts`, and where its output goes to `targets`. Returns how
@@ -185,7 +185,7 @@ def _correlate(
     for t in range(runs):
         steps[t] = t * length * width
     for first in range(start, stop, at_once):
-        pixels = _gather(first, min(first + at_once, stop), source, known, buffer, starts, targets)
+        pixels = gather(first, min(first + at_once, stop), source, known, buffer, starts, targets)
         windows = source if direct else buffer
         for block in range(0, outputs, width):
             columns = min(width, outputs - block)

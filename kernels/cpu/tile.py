@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["FEW_ROWS", "ROWS", "copy_columns", "lanes", "make_tile"]
+__all__ = ["FEW_ROWS", "ROWS", "copy_columns", "lanes", "make_tile", "make_transform"]
 
 UNROLL = 4  # steps of k between two tests of the loop's end
 INT64, INT32, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
@@ -217,3 +217,59 @@ def copy_columns(context, source, at_source, target, at_target, columns):
         return context.get_dummy_value()
 
     return types.void(source, at_source, target, at_target, columns), generate
+
+
+def make_transform(matrix):
+    """Y = M X M' for squares X of numbers, one square for each of up to one vector of channels, as a compiled function.
+
+    matrix: M as nested lists of p rows and q columns. The sums are written out; zeros and ones cost nothing.
+
+    transform(source, at, row, column, target, base, places, columns):
+        X[i, j] is the vector at source[at + i * row + j * column], i and j < q.
+        Y[i, j] goes to target[base + places[i * p + j]], i and j < p; nowhere if that place is negative.
+        columns: how many channels there are; a vector at most.
+    """
+    p, q = len(matrix), len(matrix[0])
+
+    def combine(vector, coefficients, terms):
+        """The sum of coefficient * term."""
+        builder, total = vector.builder, vector.zero
+        used = [(c, t) for c, t in zip(coefficients, terms, strict=True) if c]
+        used.sort(key=lambda pair: abs(pair[0]) != 1)  # begin with a plain copy where there is one
+        for number, (coefficient, term) in enumerate(used):
+            if coefficient == 1:
+                total = builder.fadd(total, term) if number else term
+            elif coefficient == -1:
+                total = builder.fsub(total, term)
+            else:
+                total = vector.multiply_add(ir.Constant(vector.type, [float(coefficient)] * vector.lanes), term, total)
+        return total
+
+    @intrinsic
+    def transform(context, source, at, row, column, target, base, places, columns):
+        return types.void(source, at, row, column, target, base, places, columns), generate
+
+    def generate(context, builder, signature, arguments):
+        source, target, places = (
+            context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 4, 6)
+        )
+        at, row, column, base, columns = (
+            context.cast(builder, arguments[i], signature.args[i], types.int64) for i in (1, 2, 3, 5, 7)
+        )
+        vector = _Vectors(builder, context.get_value_type(signature.args[4].dtype), 1, columns)
+
+        def position(i, j):
+            lines = builder.add(at, builder.mul(row, _integer(i)))
+            return builder.add(lines, builder.mul(column, _integer(j)))
+
+        x = [[vector.load(builder.gep(source, [position(i, j)]), 0) for j in range(q)] for i in range(q)]
+        half = [[combine(vector, matrix[i], [x[k][j] for k in range(q)]) for j in range(q)] for i in range(p)]
+        for i in range(p):
+            for j in range(p):
+                y = combine(vector, matrix[j], half[i])
+                place = builder.load(builder.gep(places, [_integer(i * p + j)]))
+                with builder.if_then(builder.icmp_signed(">=", place, _integer(0))):
+                    vector.store(y, builder.gep(target, [builder.add(base, place)]), 0)
+        return context.get_dummy_value()
+
+    return transform
