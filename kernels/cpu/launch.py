@@ -11,14 +11,13 @@ ever looks; it then waits until every part that was taken is done. Which thread 
 result, because the parts are fixed.
 """
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .compile import OPTIONS, compiled
+from .compile import compiled, is_cached
 
 __all__ = ["launcher", "new_board", "serve"]
 
@@ -249,7 +248,4 @@ def launcher(kernel):
     function = type(launch)(code, names)
     function.__module__ = original.__module__
     function.__qualname__ = function.__name__ = f"{original.__qualname__}_launch"
-    try:
-        return numba.njit(cache=True, **OPTIONS)(function)
-    except RuntimeError:
-        return numba.njit(**OPTIONS)(function)
+    return compiled(function, cache=is_cached(kernel))
