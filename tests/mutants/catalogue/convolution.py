@@ -80,8 +80,8 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
-        f"{CORRELATION}:gather",
-        ("fast: second image of a chunk reads the first", "n * images + (y * stride_y", "(y * stride_y"),
+        f"{CORRELATION}:describe",
+        ("fast: classes of a strided input gradient side by side", "target.step * columns.step", "target.step"),
         rows=["conv2d"],
     ),
     *mistakes(
