@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import minception as mc
 from minception import kernels
+from minception.kernels.cpu import winograd
 from minception.kernels.cpu.plan import FEWEST_CHANNELS, plan_convolution
 from minception.kernels.cpu.winograd import A_TRANSPOSED, B_TRANSPOSED, G
 from tests.table.rounding import judge
@@ -21,7 +22,9 @@ reference = kernels.reference
 @pytest.fixture(autouse=True)
 def _settings_as_before():
     threads, squares = mc.get_num_threads(), mc.get_winograd()
+    at_once = winograd.SQUARES, winograd.WEIGHT_SQUARES
     yield
+    winograd.SQUARES, winograd.WEIGHT_SQUARES = at_once
     mc.set_num_threads(threads)
     mc.set_winograd(squares)
 
@@ -73,9 +76,10 @@ def _roundings(terms, m):
     return 2 * terms + 12 * (m + 2)
 
 
-@given(m=st.sampled_from([2, 4]), threads=st.integers(1, 3), case=convolutions())
-def test_equals_direct_convolution(m, threads, case):
+@given(m=st.sampled_from([2, 4]), threads=st.integers(1, 3), squares=st.integers(1, 40), case=convolutions())
+def test_equals_direct_convolution(m, threads, squares, case):
     x, weight, grad, padding = case
+    winograd.SQUARES = winograd.WEIGHT_SQUARES = squares  # at a time
     mc.set_winograd(m)
     mc.set_num_threads(threads)
     assert plan_convolution(x.shape, weight.shape, padding=padding).forward == m
