@@ -8,11 +8,12 @@ from itertools import product
 import numpy as np
 
 from .. import checks
-from ..conv_geometry import check_grad_output, conv2d_geometry, quiet
+from ..conv_geometry import check_add_to, check_grad_output, conv2d_geometry, quiet
 from ..layout import empty_images, zeros_images
 from ..reference import conv as reference
 from .correlation import forward_axis, gradient_axes
 from .plan import run_correlation, run_weights
+from .windows import has_adjacent_channels
 
 __all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]
 
@@ -52,24 +53,32 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
 
 @quiet
-def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dilation=1, groups=1, add_to=None):
     """See `reference.conv2d_backward_input`."""
     name = "conv2d_backward_input"
     checks.floating(name, grad_output=grad_output, weight=weight)
     geometry, groups = conv2d_geometry(name, x_shape, weight.shape, stride, padding, dilation, groups, x="x_shape")
     check_grad_output(name, grad_output, geometry, weight.shape[0])
+    check_add_to(name, add_to, grad_output, geometry.x_shape)
+    if add_to is not None and not has_adjacent_channels(add_to):
+        add_to += conv2d_backward_input(grad_output, weight, x_shape, stride, padding, dilation, groups)
+        return add_to
     if grad_output.size == 0:
-        return zeros_images(np, geometry.x_shape, grad_output.dtype)
+        return zeros_images(np, geometry.x_shape, grad_output.dtype) if add_to is None else add_to
     classes = list(
         product(*(gradient_axes(*axis, size) for axis, size in zip(_axes(geometry), geometry.x_shape[2:], strict=True)))
     )
     unread = any(axis is None for axes in classes for axis in axes)
-    grad_x = (zeros_images if unread else empty_images)(np, geometry.x_shape, grad_output.dtype)
+    grad_x = add_to
+    if add_to is None:
+        grad_x = (zeros_images if unread else empty_images)(np, geometry.x_shape, grad_output.dtype)
     for inputs, outputs in _groups(weight.shape, groups):
         for rows, columns in classes:
             if rows is not None and columns is not None:
                 transposed = weight[outputs].transpose(1, 0, 2, 3)
-                run_correlation(grad_output[:, outputs], transposed, None, rows, columns, grad_x[:, inputs])
+                run_correlation(
+                    grad_output[:, outputs], transposed, None, rows, columns, grad_x[:, inputs], add_to is not None
+                )
     return grad_x
 
 

@@ -174,7 +174,8 @@ def gather(first, last, source, known, buffer, starts, targets):
 
 @compiled
 def _correlate(
-    start, stop, part, source, known, at_once, offsets, length, packed, bias, outputs, buffers, tables, target
+    start, stop, part, source, known, at_once, offsets, length, packed, bias, outputs, accumulate, buffers, tables,
+    target,
 ):
     """Output lines [start, stop) of all images."""
     buffer, direct = buffers[part], known[17]
@@ -193,9 +194,9 @@ def _correlate(
             for p in range(0, pixels, ROWS):
                 at, to = starts[p:], targets[p:]
                 if 2 * columns > width:
-                    _full(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, False)
+                    _full(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, accumulate)
                 else:
-                    _half(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, False)
+                    _half(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, accumulate)
             if bias.size:
                 for p in range(pixels):
                     for c in range(columns):
@@ -225,11 +226,11 @@ def chunk_of(rows, columns, channels, lines, pixels, numbers):
     return at_once, (at_once * rows.stride + fragments * rows.span) * width * channels
 
 
-def correlate(x, weight, bias, rows, columns, output):
+def correlate(x, weight, bias, rows, columns, output, accumulate=False):
     """Write the correlation of images with `weight` (outputs, channels, KH, KW), plus `bias` or None, into `output`.
 
     x: logical (N, channels, H, W). output: logical (N, outputs, ...), channels contiguous; the pixels that the axes
-    name are written.
+    name are written, or added to if `accumulate`.
     """
     n, channels, *size = x.shape
     source, target = pixels_of(x), pixels_of(output)
@@ -245,5 +246,5 @@ def correlate(x, weight, bias, rows, columns, output):
     flat = target.flat[rows.first * target.lines + columns.first * target.step :]
     run(
         _correlate, lines, source.flat, known, at_once, offsets, layout.length, pack(weight, rows, columns), bias,
-        weight.shape[0], buffers, tables, flat,
+        weight.shape[0], accumulate, buffers, tables, flat,
     )  # fmt: skip

@@ -32,13 +32,13 @@ def _squares(rows, columns, channels, outputs, dtype):
     return 0
 
 
-def run_correlation(x, weight, bias, rows, columns, output):
+def run_correlation(x, weight, bias, rows, columns, output, accumulate=False):
     """`correlation.correlate` by the algorithm that the plan chooses."""
     squares = _squares(rows, columns, x.shape[1], weight.shape[0], x.dtype)
     if squares:
-        correlate_squares(squares, x, weight, bias, rows, columns, output)
+        correlate_squares(squares, x, weight, bias, rows, columns, output, accumulate)
     else:
-        correlate(x, weight, bias, rows, columns, output)
+        correlate(x, weight, bias, rows, columns, output, accumulate)
 
 
 def run_weights(x, grad, rows, columns, out):

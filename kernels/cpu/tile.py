@@ -224,10 +224,10 @@ def make_transform(matrix):
 
     matrix: M as nested lists of p rows and q columns. The sums are written out; zeros and ones cost nothing.
 
-    transform(source, at, row, column, target, base, places, columns):
+    transform(source, at, row, column, target, base, places, columns, accumulate):
         X[i, j] is the vector at source[at + i * row + j * column], i and j < q.
         Y[i, j] goes to target[base + places[i * p + j]], i and j < p; nowhere if that place is negative.
-        columns: how many channels there are; a vector at most.
+        columns: how many channels there are; a vector at most. accumulate: whether to add to what is there.
     """
     p, q = len(matrix), len(matrix[0])
 
@@ -246,8 +246,8 @@ def make_transform(matrix):
         return total
 
     @intrinsic
-    def transform(context, source, at, row, column, target, base, places, columns):
-        return types.void(source, at, row, column, target, base, places, columns), generate
+    def transform(context, source, at, row, column, target, base, places, columns, accumulate):
+        return types.void(source, at, row, column, target, base, places, columns, accumulate), generate
 
     def generate(context, builder, signature, arguments):
         source, target, places = (
@@ -256,6 +256,8 @@ def make_transform(matrix):
         at, row, column, base, columns = (
             context.cast(builder, arguments[i], signature.args[i], types.int64) for i in (1, 2, 3, 5, 7)
         )
+        add = context.cast(builder, arguments[8], signature.args[8], types.boolean)
+        add = builder.icmp_unsigned("!=", add, ir.Constant(add.type, 0))
         vector = _Vectors(builder, context.get_value_type(signature.args[4].dtype), 1, columns)
 
         def position(i, j):
@@ -269,7 +271,12 @@ def make_transform(matrix):
                 y = combine(vector, matrix[j], half[i])
                 place = builder.load(builder.gep(places, [_integer(i * p + j)]))
                 with builder.if_then(builder.icmp_signed(">=", place, _integer(0))):
-                    vector.store(y, builder.gep(target, [builder.add(base, place)]), 0)
+                    pointer = builder.gep(target, [builder.add(base, place)])
+                    with builder.if_else(add) as (added, written):
+                        with added:
+                            vector.store(builder.fadd(vector.load(pointer, 0), y), pointer, 0)
+                        with written:
+                            vector.store(y, pointer, 0)
         return context.get_dummy_value()
 
     return transform

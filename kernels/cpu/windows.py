@@ -6,7 +6,7 @@ import numpy as np
 
 from .compile import compiled
 
-__all__ = ["Pixels", "copy_lines", "pixels_of"]
+__all__ = ["Pixels", "copy_lines", "has_adjacent_channels", "pixels_of"]
 
 
 class Pixels(NamedTuple):
@@ -18,19 +18,23 @@ class Pixels(NamedTuple):
     step: int
 
 
+def has_adjacent_channels(x):
+    """Whether logical (N, C, H, W) can be seen as Pixels where it is."""
+    whole = all(distance >= 0 and distance % x.itemsize == 0 for distance in x.strides)
+    return x.size > 0 and whole and (x.shape[1] == 1 or x.strides[1] == x.itemsize)
+
+
 def pixels_of(x):
     """Logical (N, C, H, W) as Pixels: in place where its channels are contiguous in memory, else a copy."""
     n, c, h, w = x.shape
-    if x.size and (c == 1 or x.strides[1] == x.itemsize):
+    if has_adjacent_channels(x):
         images, _, lines, step = (distance // x.itemsize for distance in x.strides)
-        whole = all(distance >= 0 and distance % x.itemsize == 0 for distance in x.strides)
         # An axis of one element may have any stride: take the one that images without gaps would have.
         step = step if w > 1 else c
         lines = lines if h > 1 else w * step
         images = images if n > 1 else h * lines
-        if whole:
-            extent = (n - 1) * images + (h - 1) * lines + (w - 1) * step + c
-            return Pixels(np.lib.stride_tricks.as_strided(x, (extent,), (x.itemsize,)), images, lines, step)
+        extent = (n - 1) * images + (h - 1) * lines + (w - 1) * step + c
+        return Pixels(np.lib.stride_tricks.as_strided(x, (extent,), (x.itemsize,)), images, lines, step)
     return Pixels(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(-1), h * w * c, w * c, c)
 
 

@@ -62,11 +62,11 @@ def _both(matrices):
     two, four = make_transform(matrices[2]), make_transform(matrices[4])
 
     @numba.extending.register_jitable
-    def transform(m, source, at, row, column, target, base, places, columns):
+    def transform(m, source, at, row, column, target, base, places, columns, accumulate=False):
         if m == 2:
-            two(source, at, row, column, target, base, places, columns)
+            two(source, at, row, column, target, base, places, columns, accumulate)
         else:
-            four(source, at, row, column, target, base, places, columns)
+            four(source, at, row, column, target, base, places, columns, accumulate)
 
     return transform
 
@@ -96,8 +96,8 @@ def _transform_kernels(start, stop, part, m, packed, channels, blocks, vector, t
 
 @compiled
 def _correlate(
-    start, stop, part, m, source, known, at_once, limits, kernels, bias, outputs, buffers, tables, squares, products,
-    target,
+    start, stop, part, m, source, known, at_once, limits, kernels, bias, outputs, accumulate, buffers, tables, squares,
+    products, target,
 ):
     """Lines [start, stop) of squares of all images."""
     size = m + 2
@@ -143,7 +143,7 @@ def _correlate(
                 for c in range(0, columns, vector):
                     _to_output(
                         m, product, t * width + c, size * count * width, count * width, target,
-                        targets[t] + block + c, places, min(vector, columns - c),
+                        targets[t] + block + c, places, min(vector, columns - c), accumulate,
                     )  # fmt: skip
                 if bias.size:
                     for k in range(m * m):
@@ -232,7 +232,7 @@ def _squares(axis, m):
     return Axis(tuple(range(m + 2)), tuple(range(first, first + m + 2)), -(-axis.count // m), m)
 
 
-def correlate_squares(m, x, weight, bias, rows, columns, output):
+def correlate_squares(m, x, weight, bias, rows, columns, output, accumulate=False):
     """As `correlation.correlate`, for 3 adjacent taps and stride 1 along both axes."""
     n, channels, *size = x.shape
     outputs = weight.shape[0]
@@ -254,7 +254,7 @@ def correlate_squares(m, x, weight, bias, rows, columns, output):
     limits = np.array([rows.count, columns.count])
     run(
         _correlate, lines, m, source.flat, known, at_once, limits, kernels,
-        np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias), outputs,
+        np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias), outputs, accumulate,
         np.empty((parts, 0 if layout.direct else numbers), x.dtype),
         np.empty((parts, 4, max(count + ROWS, positions)), np.int64),
         np.empty((parts, positions * count * channels), x.dtype), np.empty((parts, positions * count * width), x.dtype),
