@@ -168,7 +168,7 @@ def _block_sums(g, g_step, x, step, start, stop, width, center, scale, shift, fl
 
 @compiled
 def gradient_sums(begin, end, part, pieces, g, g_step, x, step, rows, channels, center, scale, shift, relu, sums):
-    """sums (pieces, 3, C), float64: of g, g * (x - center) and x - center; with `relu`, of g where the output is not 0."""
+    """sums (pieces, 3, C), float64: of g, g * (x - center) and x - center; with `relu`, g counts as 0 where y is."""
     floor = x.dtype.type(0) if relu else x.dtype.type(np.nan)
     fold = _count_fold(rows, channels, max(step, g_step))
     width, long_rows, step, g_step = fold * channels, rows // fold, fold * step, fold * g_step

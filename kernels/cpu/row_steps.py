@@ -29,7 +29,7 @@ def rows_in_memory(x):
 
 
 def _row_step(pixels):
-    """Elements from a row of (N, H, W, C) to the next, if that is the same for all of them and at least C; else None."""
+    """Elements from a row of (N, H, W, C) to the next, if that is the same for all and at least C; else None."""
     *positions, channels = pixels.shape
     *strides, last = pixels.strides
     if pixels.size == 0 or (last != pixels.itemsize and channels > 1):
