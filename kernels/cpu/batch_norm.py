@@ -47,7 +47,8 @@ def train(x, weight, bias, eps, relu):
     mean, var, scale, shift = (np.empty(channels, dtype) for _ in range(4))
     if channels_of.training_coefficients(counts, means, squares, weight, bias, eps, mean, var, scale, shift):
         lost = np.isnan(mean)  # merging infinities makes NaN of means that are infinite
-        mean[lost] = as_rows(x)[:, lost].mean(axis=0, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean[lost] = as_rows(x)[:, lost].mean(axis=0, dtype=np.float64)
 
     output, out = empty_rows(x.shape, dtype)
     run(passes.normalize, pieces, pieces, *matrix, mean, scale, shift, relu, out)

@@ -94,7 +94,7 @@ class _BatchNorm(Module):
             eps=self.eps,
         )
         if tracking:
-            self.num_batches_tracked.add_(1)
+            self.num_batches_tracked.fill_(int(self.num_batches_tracked) + 1)
         return output
 
     def extra_repr(self):
