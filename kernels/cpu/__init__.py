@@ -5,7 +5,19 @@ A kernel that is missing here runs as the reference version.
 
 from .activation import relu, relu_backward
 from .arithmetic import add, concatenate
-from .batch_norm import batch_norm_eval, batch_norm_train, batch_norm_train_backward
+from .batch_norm import (
+    batch_norm_eval,
+    batch_norm_eval_backward,
+    batch_norm_train,
+    batch_norm_train_backward,
+    batch_norm_update_running,
+)
+from .batch_norm_relu import (
+    batch_norm_relu_eval,
+    batch_norm_relu_eval_backward,
+    batch_norm_relu_train,
+    batch_norm_relu_train_backward,
+)
 from .conv import conv2d, conv2d_backward_input, conv2d_backward_weight
 from .depthwise import (
     depthwise_conv2d,
@@ -17,8 +29,14 @@ from .pool import max_pool2d, max_pool2d_backward
 __all__ = [
     "add",
     "batch_norm_eval",
+    "batch_norm_eval_backward",
+    "batch_norm_relu_eval",
+    "batch_norm_relu_eval_backward",
+    "batch_norm_relu_train",
+    "batch_norm_relu_train_backward",
     "batch_norm_train",
     "batch_norm_train_backward",
+    "batch_norm_update_running",
     "concatenate",
     "conv2d",
     "conv2d_backward_input",

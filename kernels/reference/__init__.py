@@ -15,6 +15,12 @@ from .batch_norm import (
     batch_norm_train_backward,
     batch_norm_update_running,
 )
+from .batch_norm_relu import (
+    batch_norm_relu_eval,
+    batch_norm_relu_eval_backward,
+    batch_norm_relu_train,
+    batch_norm_relu_train_backward,
+)
 from .batch_norm_steps import BatchNormGradients, BatchNormSteps, batch_norm_backward_steps, batch_norm_forward_steps
 from .conv import col2im, conv2d, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight, im2col
 from .cross_entropy import softmax_cross_entropy, softmax_cross_entropy_backward
@@ -47,6 +53,10 @@ __all__ = [
     "batch_norm_eval",
     "batch_norm_eval_backward",
     "batch_norm_forward_steps",
+    "batch_norm_relu_eval",
+    "batch_norm_relu_eval_backward",
+    "batch_norm_relu_train",
+    "batch_norm_relu_train_backward",
     "batch_norm_train",
     "batch_norm_train_backward",
     "batch_norm_update_running",

@@ -10,6 +10,7 @@ MODULES = (
     "depthwise",
     "pooling",
     "batch_norm",
+    "batch_norm_relu",
     "local_response_norm",
     "activation",
     "joining",
