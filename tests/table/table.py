@@ -20,6 +20,7 @@ MODULES = (
     "elementwise",
     "reduction",
     "shape",
+    "norm",
     "update",
 )
 
