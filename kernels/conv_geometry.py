@@ -166,6 +166,13 @@ def check_grad_output(name, grad_output, geometry, channels):
     checks.shape(name, "grad_output", grad_output, expected, "the shape of the output")
 
 
+def check_add_to(name, add_to, grad_output, x_shape):
+    """Require the sum so far to be None, or an array of the input's shape and the gradient's dtype."""
+    if add_to is not None:
+        checks.floating(name, grad_output=grad_output, add_to=add_to)
+        checks.shape(name, "add_to", add_to, x_shape, "the shape of the input")
+
+
 def pad_images(x, geometry):
     """Return `x` (N, C, H, W) with its zero padding as a contiguous (N, HP, WP, C).
 

@@ -20,6 +20,7 @@ from .functional import cat, concatenate, stack, where
 from .gradcheck import gradcheck
 from .kernels import use_kernels
 from .random import default_generator, manual_seed
+from .settings import get_winograd, set_winograd
 from .threads import get_num_threads, set_num_threads
 from .weights import load_weights, save_weights
 
@@ -36,6 +37,7 @@ __all__ = [
     "from_numpy",
     "functional",
     "get_num_threads",
+    "get_winograd",
     "gradcheck",
     "is_grad_enabled",
     "kernels",
@@ -46,6 +48,7 @@ __all__ = [
     "optim",
     "save_weights",
     "set_num_threads",
+    "set_winograd",
     "stack",
     "use_kernels",
     "where",

@@ -7,6 +7,7 @@ needs it) and keeps exactly the arrays its backward pass will read.
 Reference: Baydin et al., "Automatic differentiation in machine learning: a survey" (2018), section 3.2.
 """
 
+import sys
 import weakref
 from contextlib import ContextDecorator
 from contextvars import ContextVar
@@ -81,8 +82,13 @@ class Function:
                 return 2 * self.saved.x * grad_output
     """
 
+    # Whether backward takes the sum of the gradients that have reached its first input so far, adds its own to it in
+    # place, and returns it.
+    adds_to_sum = False
+
     def __init__(self):
         self.saved = SimpleNamespace()
+        self._sum_so_far = None
         self._hooks = {}
         self.needs_input_grad = ()
         self.edges = ()
@@ -96,6 +102,11 @@ class Function:
     def backward(self, grad_output):
         """The gradients of the inputs; every subclass writes its own."""
         raise NotImplementedError(f"{self.name}: a Function needs a backward method of its own")
+
+    def take_sum(self):
+        """For backward, if `adds_to_sum`: the array to which the first input's gradient is to be added, or None."""
+        so_far, self._sum_so_far = self._sum_so_far, None
+        return so_far
 
     @property
     def name(self):
@@ -217,6 +228,24 @@ def _sum(a, b):
     return kernels.add(a, b) if a.dtype in FLOAT_DTYPES else a + b
 
 
+def _count_references(grads, origin):
+    """(references to a gradient, references to the memory that it is a view of)."""
+    owner = grads[origin].base
+    return sys.getrefcount(grads[origin]), sys.getrefcount(owner)
+
+
+_ALONE = _count_references({0: np.empty(1)[:]}, 0)
+
+
+def _is_ours_alone(grads, origin):
+    """Whether nobody else holds the gradient in `grads`, or its memory, so that it may be changed in place."""
+    grad = grads[origin]
+    if not isinstance(grad.base, np.ndarray) or grad.base.base is not None or not grad.flags.writeable:
+        return False
+    del grad
+    return _count_references(grads, origin) == _ALONE
+
+
 def backward(root, gradient, retain_graph=False):
     """Add the gradients of `root`, weighted by the array `gradient`, to `.grad` of every leaf it depends on.
 
@@ -241,6 +270,9 @@ def _walk(root, gradient, retain_graph):
         retained = node.retained_output()
         if retained is not None:
             retained._accumulate_grad(grad)
+        edge = node.edges[0] if node.adds_to_sum and node.edges else None
+        if edge is not None and edge.origin in grads and _is_ours_alone(grads, edge.origin):
+            node._sum_so_far = grads.pop(edge.origin)
         edges, input_grads = node.edges, node.run_backward(grad)
         if not retain_graph:
             node.release()
@@ -254,3 +286,4 @@ def _walk(root, gradient, retain_graph):
             waiting[origin] -= 1
             if waiting[origin] == 0:
                 ready.append(origin)
+        input_grads = input_grad = None  # so that `_is_ours_alone` sees only the references in `grads`

@@ -36,6 +36,7 @@ G. Hinton, "ImageNet Classification with Deep Convolutional Neural Networks" (20
 from .. import checks
 from ..arrays import array_module
 from ..conv_geometry import (
+    check_add_to,
     check_grad_output,
     conv2d_geometry,
     conv_geometry,
@@ -150,7 +151,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
 
 @quiet
-def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dilation=1, groups=1, add_to=None):
     """Gradient of the loss by the input of `conv2d`: dx = col2im(dY @ W).
 
     Args:
@@ -158,9 +159,11 @@ def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dil
         weight: (O, C / groups, KH, KW), dtype of `grad_output`.
         x_shape: (N, C, H, W) of the input.
         stride, padding, dilation, groups: as given to `conv2d`.
+        add_to: the sum so far, where the input has other consumers: an array of `x_shape`, dtype of `grad_output`. The
+            gradient is added to it in place.
 
     Returns:
-        (N, C, H, W), channels-last; zero where no window reads.
+        (N, C, H, W), channels-last; zero where no window reads. `add_to` itself if it is given.
 
     Raises:
         TypeError, ValueError: as `conv2d`; also a `grad_output` that does not have the shape of the output.
@@ -171,12 +174,16 @@ def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dil
     checks.floating(name, grad_output=grad_output, weight=weight)
     geometry, groups = conv2d_geometry(name, x_shape, weight.shape, stride, padding, dilation, groups, x="x_shape")
     check_grad_output(name, grad_output, geometry, weight.shape[0])
+    check_add_to(name, add_to, grad_output, geometry.x_shape)
     grad_x = empty_images(array_module(grad_output), geometry.x_shape, grad_output.dtype)
     kernels = _weight_matrix(weight, groups)  # (G, O/G, K)
     for images in _chunks(geometry, grad_output.dtype):
         grad_columns = _pixel_matrix(grad_output[images], groups) @ kernels  # (G, m, K)
         grad_x[images] = _fold(grad_columns, geometry, groups)
-    return grad_x
+    if add_to is None:
+        return grad_x
+    add_to += grad_x
+    return add_to
 
 
 @quiet

@@ -10,6 +10,8 @@ from .arguments import require_tensors
 class Conv2d(Function):
     """Y[n, o, y, x] = bias[o] + sum over i, kh, kw of W[o, i, kh, kw] X[n, i, y * stride + kh, x * stride + kw]"""
 
+    adds_to_sum = True
+
     def forward(self, x, weight, bias, **geometry):
         self.shapes = x.shape, weight.shape
         self.save(x=x if self.needs_input_grad[1] else None, weight=weight if self.needs_input_grad[0] else None)
@@ -20,7 +22,10 @@ class Conv2d(Function):
         x, weight = self.saved.x, self.saved.weight
         grad_x = grad_weight = grad_bias = None
         if self.needs_input_grad[0]:
-            grad_x = kernels.conv2d_backward_input(grad_output, weight, self.shapes[0], **self.geometry)
+            so_far = self.take_sum()
+            grad_x = kernels.conv2d_backward_input(
+                grad_output, weight, self.shapes[0], **self.geometry, add_to=so_far
+            )
         if self.needs_input_grad[1]:
             grad_weight = kernels.conv2d_backward_weight(grad_output, x, self.shapes[1], **self.geometry)
         if self.needs_input_grad[2]:

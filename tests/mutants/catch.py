@@ -1,5 +1,6 @@
 """Run the suite's tests of a row, or others, until one fails."""
 
+import functools
 import importlib
 
 import numpy as np
@@ -59,6 +60,7 @@ def _drawn(holds, row, face, home):
     return test
 
 
+@functools.cache  # hypothesis accepts settings once
 def _other(test):
     if not hasattr(test, "hypothesis"):
         return test

@@ -79,6 +79,11 @@ TABLES = {
         wrong("count zero", lambda: mc.set_num_threads(0), ValueError, "count must be positive, got 0"),
         wrong("count negative", lambda: mc.set_num_threads(-2), ValueError, "count must be positive, got -2"),
     ],
+    "minception.set_winograd": [
+        *not_integers("squares", mc.set_winograd),
+        wrong("squares of 3", lambda: mc.set_winograd(3), ValueError, "squares must be 0, 2 or 4, got 3"),
+        wrong("squares negative", lambda: mc.set_winograd(-2), ValueError, "squares must be 0, 2 or 4, got -2"),
+    ],
     "minception.manual_seed": [
         *not_integers("seed", mc.manual_seed),
         wrong("seed negative", lambda: mc.manual_seed(-1), ValueError, "seed must not be negative, got -1"),

@@ -69,6 +69,7 @@ NOTHING_TO_REFUSE = {
     "minception.default_generator": READS,
     "minception.enable_grad": MODE,
     "minception.get_num_threads": READS,
+    "minception.get_winograd": READS,
     "minception.is_grad_enabled": READS,
     "minception.no_grad": MODE,
     "models.Entry": RECORD,

@@ -2,7 +2,7 @@
 
 from ..mutation import mistakes
 
-REFERENCE, CPU = "kernels.reference.conv", "kernels.cpu.conv"
+REFERENCE, CORRELATION = "kernels.reference.conv", "kernels.cpu.correlation"
 DEPTHWISE, COMPILED = "kernels.reference.depthwise", "kernels.cpu.depthwise"
 UNDILATED = 'type(geometry)(**{**vars(geometry), "dilation": (1, 1)})'
 
@@ -69,20 +69,38 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
-        f"{CPU}:conv2d_backward_input",
-        ("fast: kernel not flipped in the input gradient", "weight[:, :, ::-1, ::-1]", "weight"),
-        ("fast: input gradient ignores the padding", "d * (k - 1) - b for", "d * (k - 1) - 0 * b for"),
+        f"{CORRELATION}:gradient_axes",
+        ("fast: kernel not flipped in the input gradient", "tuple(reached)", "tuple(reached[::-1])"),
+        ("fast: input gradient ignores the padding", "(first + before - i * dilation) //", "(first - i * dilation) //"),
         rows=["conv2d"],
     ),
     *mistakes(
-        f"{CPU}:_Windows._unfold",
-        ("fast: dilation ignored", "dh * step_h, dw * step_w", "step_h, step_w"),
+        f"{CORRELATION}:forward_axis",
+        ("fast: dilation ignored", "i * dilation - before", "i - before"),
         rows=["conv2d"],
     ),
     *mistakes(
-        f"{CPU}:conv2d_backward_weight",
-        ("fast: weight gradient of one chunk only", "total += columns.T", "total = columns.T"),
+        f"{CORRELATION}:describe",
+        ("fast: classes of a strided input gradient side by side", "target.step * columns.step", "target.step"),
         rows=["conv2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.weight_gradient:_weights",
+        ("fast: weight gradient of one chunk only", "more = first > start", "more = False"),
+        ("fast: weight gradient adds to what was in memory", "more = first > start", "more = True"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.winograd:_correlate",
+        ("Winograd: last channels forgotten", "range(0, channels, vector)", "range(0, channels - vector, vector)"),
+        ("Winograd: bias of the first block for all", "bias[block + c]", "bias[c]"),
+        tests=["kernels.test_winograd:test_equals_direct_convolution", "kernels.test_winograd:test_bias_is_added_once"],
+    ),
+    *mistakes(
+        "kernels.cpu.winograd:_weights",
+        ("Winograd: weight gradient of one chunk only", "first > start", "False"),
+        ("Winograd: gradients of all outputs from one panel", "(k * panels + o // PANEL)", "(k * panels)"),
+        tests=["kernels.test_winograd:test_equals_direct_convolution"],
     ),
     *mistakes(
         f"{DEPTHWISE}:depthwise_conv2d_backward_input",

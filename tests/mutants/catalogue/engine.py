@@ -4,6 +4,19 @@ from ..mutation import mistakes
 
 MUTANTS = [
     *mistakes(
+        "autograd:_is_ours_alone",
+        ("gradient that others hold changed in place", "== _ALONE", "is not None"),
+        tests=[
+            "test_sum_in_place:test_gradient_that_a_hook_keeps_is_not_changed",
+            "test_sum_in_place:test_gradient_of_both_terms_of_a_sum_is_not_changed",
+        ],
+    ),
+    *mistakes(
+        "ops.convolution:Conv2d.backward",
+        ("sum so far forgotten", "so_far = self.take_sum()", "so_far = self.take_sum() and None"),
+        tests=["test_sum_in_place:test_inception_module_adds_in_place"],
+    ),
+    *mistakes(
         "autograd:_walk",
         (
             "gradient not accumulated for a shared parameter",

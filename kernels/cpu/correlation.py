@@ -1,0 +1,250 @@
+"""Sliding windows over images as products of tiles: the loops that all convolutions share.
+
+A convolution and its input gradient are the same computation, a *correlation*: every output pixel reads some source
+pixels at fixed distances (taps), multiplies their channels by weights and adds up. The convolution's taps are i *
+dilation - padding pixels away from y * stride. The input gradient reads the output's gradient; where the stride is s,
+the input pixels fall into s classes for each axis, and a class is reached by every s-th tap only (Dumoulin and Visin
+2016, section 4.5), so each class is a correlation of stride 1. Nothing is ever added to memory twice, and no window is
+unfolded: the tiles read the lines of the images, with a border of zeros where windows overhang.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .compile import compiled
+from .parallel import count_parts, run
+from .tile import ROWS, lanes, make_tile
+from .windows import copy_lines, pixels_of
+
+__all__ = ["Axis", "chunk_of", "correlate", "describe", "forward_axis", "gather", "gradient_axes", "layout_of", "pack"]
+
+PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in the second-level cache
+CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
+
+_full, _half = make_tile(ROWS, 2), make_tile(ROWS, 1)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a correlation.
+
+    Output position q of `count` lies at pixel first + q * step of the output; it reads, for each of `taps`, an index
+    into the kernel, the source pixel q * stride + offset. Offsets ascend.
+    """
+
+    taps: tuple
+    offsets: tuple
+    count: int
+    stride: int = 1
+    first: int = 0
+    step: int = 1
+
+    @property
+    def span(self):
+        """How many source pixels lie from the first that a window reads to the last."""
+        return self.offsets[-1] - self.offsets[0] + 1
+
+    def inside(self, size):
+        """Whether all windows lie inside a source of `size` pixels."""
+        return self.offsets[0] >= 0 and (self.count - 1) * self.stride + self.offsets[-1] < size
+
+    def adjacent(self):
+        """Whether the source pixels of a window are neighbours."""
+        return self.span == len(self.offsets)
+
+
+def forward_axis(kernel, stride, dilation, before, count):
+    """The axis of a convolution with `before` zeros before the image and `count` outputs."""
+    return Axis(tuple(range(kernel)), tuple(i * dilation - before for i in range(kernel)), count, stride)
+
+
+def gradient_axes(kernel, stride, dilation, before, size):
+    """The classes of `size` input pixels: for each, the Axis that gathers its gradient, or None if nothing reads it."""
+    classes = []
+    for first in range(min(stride, size)):
+        reached = [i for i in reversed(range(kernel)) if (first + before - i * dilation) % stride == 0]
+        offsets = tuple((first + before - i * dilation) // stride for i in reached)
+        count = -(-(size - first) // stride)
+        classes.append(Axis(tuple(reached), offsets, count, 1, first, stride) if reached else None)
+    return classes
+
+
+class _Layout(NamedTuple):
+    """How the windows of a chunk lie in memory; distances in numbers, not bytes."""
+
+    direct: bool  # the tiles read the images where they are; otherwise, copies of their lines with zeros around
+    pixel: int  # from a pixel to its right neighbour
+    line: int  # from a line to the next
+    runs: list  # for each piece of a window that is contiguous: (offset from the window's begin, kernel lines, columns)
+    length: int  # of each run
+
+
+def layout_of(rows, columns, source, channels, size, merge=True):
+    """The _Layout for windows over a source of `size` (H, W), given as Pixels."""
+    direct = rows.inside(size[0]) and columns.inside(size[1])
+    width = (columns.count - 1) * columns.stride + columns.span
+    pixel, line = (source.step, source.lines) if direct else (channels, width * channels)
+    merged = merge and columns.adjacent() and (pixel == channels or len(columns.taps) == 1)
+    runs = []
+    for i, y in zip(rows.taps, rows.offsets, strict=True):
+        above = (y - rows.offsets[0]) * line
+        if merged:
+            runs.append((above, i, columns.taps))
+        else:
+            for j, x in zip(columns.taps, columns.offsets, strict=True):
+                runs.append((above + (x - columns.offsets[0]) * pixel, i, (j,)))
+    return _Layout(direct, pixel, line, runs, channels * (len(columns.taps) if merged else 1))
+
+
+@compiled
+def _pack(start, stop, part, weight, strides, taps, channels, outputs, width, packed):
+    """Blocks [start, stop) of `width` outputs: packed[block, tap, channel, output], zeros after the last output."""
+    out_stride, in_stride, _, _ = strides
+    at = start * len(taps) * channels * width
+    zero = packed.dtype.type(0)
+    for block in range(start, stop):
+        first = block * width
+        size = min(width, outputs - first)
+        for t in range(len(taps)):
+            for c in range(channels):
+                source = taps[t] + c * in_stride + first * out_stride
+                for v in range(size):
+                    packed[at + v] = weight[source + v * out_stride]
+                for v in range(size, width):
+                    packed[at + v] = zero
+                at += width
+
+
+def pack(weight, rows, columns):
+    """Weights (outputs, channels, KH, KW), any strides, in the order in which the tiles of a correlation read them."""
+    outputs, channels, _, _ = weight.shape
+    if any(stride < 0 or stride % weight.itemsize for stride in weight.strides):
+        weight = np.ascontiguousarray(weight)
+    strides = np.array(weight.strides) // weight.itemsize
+    extent = 1 + sum((size - 1) * stride for size, stride in zip(weight.shape, strides, strict=True))
+    flat = np.lib.stride_tricks.as_strided(weight, (extent,), (weight.itemsize,))
+    taps = np.array([i * strides[2] + j * strides[3] for i in rows.taps for j in columns.taps])
+    width = 2 * lanes(weight.dtype)
+    blocks = -(-outputs // width)
+    packed = np.empty(blocks * len(taps) * channels * width, weight.dtype)
+    run(_pack, blocks, flat, strides, taps, channels, outputs, width, packed)
+    return packed
+
+
+@compiled
+def gather(first, last, source, known, buffer, starts, targets):
+    """Make the lines that the windows of the output lines [first, last) read ready in `buffer`, if they need a copy.
+
+    Writes where the window of each output pixel begins to `starts`, and where its output goes to `targets`. Returns how
+    many pixels there are. The tables are filled up to a whole tile by repeating the last.
+    """
+    height, width, channels, images, lines, step = known[:6]
+    stride_y, stride_x, top, left, span_y, span_x, out_h, out_w = known[6:14]
+    target_images, target_lines, target_step, direct, pixel, line = known[14:20]
+    pixels = 0
+    at = 0
+    y_line = first
+    while y_line < last:
+        n, y = divmod(y_line, out_h)
+        count = min(last - y_line, out_h - y)
+        if direct:
+            begin = n * images + (y * stride_y + top) * lines + left * step
+        else:
+            begin = at
+            copied = (count - 1) * stride_y + span_y
+            copy_width = (out_w - 1) * stride_x + span_x
+            copy_lines(
+                source, n * images, lines, step, height, width, channels, y * stride_y + top, left, buffer, at, copied,
+                copy_width,
+            )  # fmt: skip
+            at += copied * line
+        for q in range(count):
+            for x in range(out_w):
+                starts[pixels] = begin + q * stride_y * line + x * stride_x * pixel
+                targets[pixels] = n * target_images + (y + q) * target_lines + x * target_step
+                pixels += 1
+        y_line += count
+    for p in range(pixels, pixels + ROWS - 1):
+        starts[p] = starts[pixels - 1]
+        targets[p] = targets[pixels - 1]
+    return pixels
+
+
+@compiled
+def _correlate(
+    start, stop, part, source, known, at_once, offsets, length, packed, bias, outputs, accumulate, buffers, tables,
+    target,
+):
+    """Output lines [start, stop) of all images."""
+    buffer, direct = buffers[part], known[17]
+    starts, targets = tables[part, 0], tables[part, 1]
+    width = known[20]
+    runs = len(offsets)
+    steps = np.empty(runs, np.int64)
+    for t in range(runs):
+        steps[t] = t * length * width
+    for first in range(start, stop, at_once):
+        pixels = gather(first, min(first + at_once, stop), source, known, buffer, starts, targets)
+        windows = source if direct else buffer
+        for block in range(0, outputs, width):
+            columns = min(width, outputs - block)
+            weights, out = packed[block * runs * length :], target[block:]
+            for p in range(0, pixels, ROWS):
+                at, to = starts[p:], targets[p:]
+                if 2 * columns > width:
+                    _full(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, accumulate)
+                else:
+                    _half(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, accumulate)
+            if bias.size:
+                for p in range(pixels):
+                    for c in range(columns):
+                        out[targets[p] + c] += bias[block + c]
+
+
+def describe(rows, columns, source, channels, size, layout, target, width):
+    """What the compiled loops need to know, as one array of integers."""
+    return np.array(
+        [
+            *size, channels, source.images, source.lines, source.step,
+            rows.stride, columns.stride, rows.offsets[0], columns.offsets[0], rows.span, columns.span,
+            rows.count, columns.count, target.images, target.lines * rows.step, target.step * columns.step,
+            layout.direct, layout.pixel, layout.line, width,
+        ],
+        np.int64,
+    )  # fmt: skip
+
+
+def chunk_of(rows, columns, channels, lines, pixels, numbers):
+    """(lines of output at a time, numbers of the source that they may read)."""
+    per_line = rows.stride * columns.count * columns.stride * channels
+    wanted = min(pixels // columns.count, numbers // per_line, -(-lines // count_parts(lines)))
+    at_once = max(1, wanted)
+    width = (columns.count - 1) * columns.stride + columns.span
+    fragments = (at_once - 1) // rows.count + 2  # pieces of an image
+    return at_once, (at_once * rows.stride + fragments * rows.span) * width * channels
+
+
+def correlate(x, weight, bias, rows, columns, output, accumulate=False):
+    """Write the correlation of images with `weight` (outputs, channels, KH, KW), plus `bias` or None, into `output`.
+
+    x: logical (N, channels, H, W). output: logical (N, outputs, ...), channels contiguous; the pixels that the axes
+    name are written, or added to if `accumulate`.
+    """
+    n, channels, *size = x.shape
+    source, target = pixels_of(x), pixels_of(output)
+    layout = layout_of(rows, columns, source, channels, size)
+    lines = n * rows.count
+    at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS)
+    parts = count_parts(lines)
+    buffers = np.empty((parts, 0 if layout.direct else numbers), x.dtype)
+    tables = np.empty((parts, 2, at_once * columns.count + ROWS), np.int64)
+    known = describe(rows, columns, source, channels, size, layout, target, 2 * lanes(x.dtype))
+    offsets = np.array([offset for offset, _, _ in layout.runs])
+    bias = np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    flat = target.flat[rows.first * target.lines + columns.first * target.step :]
+    run(
+        _correlate, lines, source.flat, known, at_once, offsets, layout.length, pack(weight, rows, columns), bias,
+        weight.shape[0], accumulate, buffers, tables, flat,
+    )  # fmt: skip

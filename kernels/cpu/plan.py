@@ -1,0 +1,86 @@
+"""Which algorithm each pass of a convolution takes on the CPU. The choice can be printed, and overridden.
+
+    >>> print(plan_convolution((32, 64, 32, 32), (192, 64, 3, 3), padding=1))
+    forward:         Winograd, squares of 2 x 2 outputs
+    input gradient:  Winograd, squares of 2 x 2 outputs
+    weight gradient: Winograd, squares of 2 x 2 outputs
+
+There are two. *Direct*: tiles that read the windows in place (`correlation.py`, `weight_gradient.py`), for everything.
+*Winograd* (`winograd.py`): for float32 kernels of 3x3 with stride 1 and enough channels to make up for the
+transformations. `minception.set_winograd` says how large its squares may be.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..conv_geometry import conv2d_geometry
+from ..settings import get_winograd
+from .correlation import correlate, forward_axis, gradient_axes
+from .weight_gradient import correlate_weights
+from .winograd import correlate_squares, correlate_weights_squares
+
+__all__ = ["ConvolutionPlan", "plan_convolution", "run_correlation", "run_weights"]
+
+FEWEST_CHANNELS = 16  # of input and of output: below, the transformations cost more than they save
+
+def _squares(rows, columns, channels, outputs, dtype):
+    """Width of the squares for a correlation; 0 for the direct algorithm."""
+    fitting = all(len(axis.taps) == 3 and axis.adjacent() and axis.stride == axis.step == 1 for axis in (rows, columns))
+    if fitting and dtype == np.float32 and min(channels, outputs) >= FEWEST_CHANNELS:
+        return get_winograd()
+    return 0
+
+
+def run_correlation(x, weight, bias, rows, columns, output, accumulate=False):
+    """`correlation.correlate` by the algorithm that the plan chooses."""
+    squares = _squares(rows, columns, x.shape[1], weight.shape[0], x.dtype)
+    if squares:
+        correlate_squares(squares, x, weight, bias, rows, columns, output, accumulate)
+    else:
+        correlate(x, weight, bias, rows, columns, output, accumulate)
+
+
+def run_weights(x, grad, rows, columns, out):
+    """`weight_gradient.correlate_weights` by the algorithm that the plan chooses."""
+    squares = _squares(rows, columns, x.shape[1], grad.shape[1], x.dtype)
+    if squares:
+        correlate_weights_squares(squares, x, grad, rows, columns, out)
+    else:
+        correlate_weights(x, grad, rows, columns, out)
+
+
+@dataclass(frozen=True)
+class ConvolutionPlan:
+    """The algorithms of the three passes: the width of Winograd's squares, or 0 for the direct algorithm."""
+
+    forward: int
+    backward_input: int
+    backward_weight: int
+
+    def __str__(self):
+        lines = []
+        for name, squares in (
+            ("forward", self.forward),
+            ("input gradient", self.backward_input),
+            ("weight gradient", self.backward_weight),
+        ):
+            text = f"Winograd, squares of {squares} x {squares} outputs" if squares else "direct"
+            lines.append(f"{name + ':':17}{text}")
+        return "\n".join(lines)
+
+
+def plan_convolution(x_shape, weight_shape, stride=1, padding=0, dilation=1, groups=1, dtype=np.float32):
+    """The plan for a convolution of images `x_shape` with filters `weight_shape`; arguments as `conv2d`.
+
+    Raises TypeError or ValueError as `conv2d`.
+    """
+    geometry, groups = conv2d_geometry("plan_convolution", x_shape, weight_shape, stride, padding, dilation, groups)
+    before = [first for first, _ in geometry.padding]
+    arguments = list(zip(geometry.kernel_size, geometry.stride, geometry.dilation, before, strict=True))
+    forward = [forward_axis(*axis, count) for axis, count in zip(arguments, geometry.output_size, strict=True)]
+    backward = [gradient_axes(*axis, size) for axis, size in zip(arguments, geometry.x_shape[2:], strict=True)]
+    channels, outputs = weight_shape[1], weight_shape[0] // groups
+    ahead = _squares(*forward, channels, outputs, dtype)
+    back = _squares(*(classes[0] for classes in backward), outputs, channels, dtype) if ahead else 0
+    return ConvolutionPlan(ahead, back, ahead)
