@@ -24,9 +24,13 @@ from .depthwise import (
     depthwise_conv2d_backward_input,
     depthwise_conv2d_backward_weight,
 )
+from .norm import scale_all, sum_of_squares
 from .pool import max_pool2d, max_pool2d_backward
+from .update import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_update_all
 
 __all__ = [
+    "adam_update_all",
+    "adamw_update_all",
     "add",
     "batch_norm_eval",
     "batch_norm_eval_backward",
@@ -48,4 +52,8 @@ __all__ = [
     "max_pool2d_backward",
     "relu",
     "relu_backward",
+    "rmsprop_update_all",
+    "scale_all",
+    "sgd_update_all",
+    "sum_of_squares",
 ]

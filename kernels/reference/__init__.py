@@ -34,15 +34,19 @@ from .depthwise import (
 from .dropout import dropout, dropout_backward
 from .linear import linear, linear_backward_bias, linear_backward_input, linear_backward_weight
 from .local_response_norm import local_response_norm, local_response_norm_backward
+from .norm import scale_all, sum_of_squares
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 from .update import adam_update, adamw_update, rmsprop_update, sgd_update
+from .update_all import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_update_all
 
 __all__ = [
     "BatchNormGradients",
     "BatchNormSteps",
     "adam_update",
+    "adam_update_all",
     "adamw_update",
+    "adamw_update_all",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool2d_backward",
     "add",
@@ -90,13 +94,17 @@ __all__ = [
     "relu",
     "relu_backward",
     "rmsprop_update",
+    "rmsprop_update_all",
+    "scale_all",
     "scaled_add",
     "scaled_add_backward",
     "separable_conv2d",
     "separable_conv2d_backward",
     "sgd_update",
+    "sgd_update_all",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
+    "sum_of_squares",
 ]

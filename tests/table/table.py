@@ -21,6 +21,7 @@ MODULES = (
     "elementwise",
     "reduction",
     "shape",
+    "norm",
     "update",
 )
 

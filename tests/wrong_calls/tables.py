@@ -54,6 +54,7 @@ KNOWN_AS = {
     "Module.register_buffer": ("buffer", "attribute"),
     "Module.register_module": ("module", "attribute"),
     "Module.register_parameter": ("parameter", "attribute"),
+    **{f"kernels.{name}_update_all": (f"{name}_update",) for name in ("sgd", "rmsprop", "adam", "adamw")},
     "Optimizer.add_param_group": ("SGD",),
     "Optimizer.check_options": ("SGD",),
     "Optimizer.load_state_dict": ("SGD",),
