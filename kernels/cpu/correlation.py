@@ -18,9 +18,21 @@ from .parallel import count_parts, run
 from .tile import ROWS, lanes, make_tile
 from .windows import copy_lines, pixels_of
 
-__all__ = ["Axis", "chunk_of", "correlate", "describe", "forward_axis", "gather", "gradient_axes", "layout_of", "pack"]
+__all__ = [
+    "SPARE",
+    "Axis",
+    "chunk_of",
+    "correlate",
+    "describe",
+    "forward_axis",
+    "gather",
+    "gradient_axes",
+    "layout_of",
+    "pack",
+]
 
 PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in the second-level cache
+SPARE = 15  # entries after the end of a table, for the last tile
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
 
 _full, _half = make_tile(ROWS, 2), make_tile(ROWS, 1)
@@ -138,7 +150,7 @@ def gather(first, last, source, known, buffer, starts, targets):
     """Make the lines that the windows of the output lines [first, last) read ready in `buffer`, if they need a copy.
 
     Writes where the window of each output pixel begins to `starts`, and where its output goes to `targets`. Returns how
-    many pixels there are. The tables are filled up to a whole tile by repeating the last.
+    many pixels there are. The tables are filled up to a whole tile, of any kind, by repeating the last.
     """
     height, width, channels, images, lines, step = known[:6]
     stride_y, stride_x, top, left, span_y, span_x, out_h, out_w = known[6:14]
@@ -166,7 +178,7 @@ def gather(first, last, source, known, buffer, starts, targets):
                 targets[pixels] = n * target_images + (y + q) * target_lines + x * target_step
                 pixels += 1
         y_line += count
-    for p in range(pixels, pixels + ROWS - 1):
+    for p in range(pixels, pixels + SPARE):
         starts[p] = starts[pixels - 1]
         targets[p] = targets[pixels - 1]
     return pixels
@@ -239,7 +251,7 @@ def correlate(x, weight, bias, rows, columns, output, accumulate=False):
     at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS)
     parts = count_parts(lines)
     buffers = np.empty((parts, 0 if layout.direct else numbers), x.dtype)
-    tables = np.empty((parts, 2, at_once * columns.count + ROWS), np.int64)
+    tables = np.empty((parts, 2, at_once * columns.count + SPARE), np.int64)
     known = describe(rows, columns, source, channels, size, layout, target, 2 * lanes(x.dtype))
     offsets = np.array([offset for offset, _, _ in layout.runs])
     bias = np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias)

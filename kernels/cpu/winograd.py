@@ -23,7 +23,7 @@ import numba
 import numpy as np
 
 from .compile import compiled
-from .correlation import Axis, chunk_of, describe, gather, layout_of, pack
+from .correlation import SPARE, Axis, chunk_of, describe, gather, layout_of, pack
 from .parallel import count_parts, run
 from .tile import ROWS, lanes, make_tile, make_transform
 from .windows import pixels_of
@@ -256,7 +256,7 @@ def correlate_squares(m, x, weight, bias, rows, columns, output, accumulate=Fals
         _correlate, lines, m, source.flat, known, at_once, limits, kernels,
         np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias), outputs, accumulate,
         np.empty((parts, 0 if layout.direct else numbers), x.dtype),
-        np.empty((parts, 4, max(count + ROWS, positions)), np.int64),
+        np.empty((parts, 4, max(count + SPARE, positions)), np.int64),
         np.empty((parts, positions * count * channels), x.dtype), np.empty((parts, positions * count * width), x.dtype),
         target.flat,
     )  # fmt: skip
@@ -286,7 +286,7 @@ def correlate_weights_squares(m, x, grad, rows, columns, out):
         _weights, lines, m, source.flat, known, target.flat, known_grad, at_once, outputs,
         np.empty((parts, 0 if layout.direct else numbers), x.dtype),
         np.empty((parts, 0 if grad_layout.direct else grad_numbers), x.dtype),
-        np.empty((parts, 4, max(count, outputs, positions) + ROWS), np.int64),
+        np.empty((parts, 4, max(count, outputs, positions) + SPARE), np.int64),
         np.empty((parts, positions * count * -(-channels // width) * width), x.dtype),
         np.empty((parts, positions * count * -(-outputs // PANEL) * PANEL), x.dtype), totals,
     )  # fmt: skip
