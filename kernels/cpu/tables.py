@@ -21,7 +21,7 @@ from .rows import flat_view
 __all__ = ["Table", "addresses_of", "locate", "piece", "tabulate"]
 
 BLOCK = 2048  # elements that several loops in turn find in the first-level cache
-SMALL = 1 << 19  # elements that one thread has done before another one is awake
+SMALL = 1 << 17  # elements that one thread has done before it could have shared them
 
 
 @intrinsic
