@@ -22,7 +22,7 @@ __all__ = [
     "batch_norm_update_running",
 ]
 
-GRAIN = 1 << 19  # values that one thread has done before another has woken up
+GRAIN = 1 << 18  # values that one thread has done before another has woken up
 
 
 def count_pieces(size):

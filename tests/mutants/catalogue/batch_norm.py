@@ -85,18 +85,18 @@ MUTANTS = [
     ),
     *mistakes(
         f"{PASSES}:moments",
-        ("compiled: rows read as if they followed each other", "x, fold * step, first", "x, fold * channels, first"),
+        ("compiled: rows read as if they followed each other", "moments(x, step,", "moments(x, channels,"),
         tests=SLICES,
     ),
     *mistakes(
         f"{PASSES}:_column_moments",
         ("compiled: deviation from zero", "row0[c] - center[c], row1[c] - center[c]", "row0[c], row1[c]"),
-        ("compiled: last rows of a block left out", "range(stop - size % 4, stop)", "range(stop, stop)"),
+        ("compiled: last rows of a block left out", "range(size - size % 4, size)", "range(size, size)"),
         tests=("kernels.test_batch_norm_passes:test_moments",),
     ),
     *mistakes(
         f"{PASSES}:input_gradient",
-        ("compiled: gradient read as if its rows followed each other", "max(step, g_step)", "step"),
+        ("compiled: gradient read as if its rows followed each other", "_block(g, g_step,", "_block(g, channels,"),
         tests=SLICES,
     ),
     *mistakes(
