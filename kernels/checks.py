@@ -74,6 +74,12 @@ def array(name, argument, value):
         raise TypeError(f"{name}: {argument} must be an array, got {what}")
 
 
+def list_of_arrays(name, argument, value):
+    """Require a list or tuple; what it holds is not looked at."""
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{name}: {argument} must be a list of arrays, got {type(value).__name__}")
+
+
 def floating(name, optional=None, **arrays):
     """Require float32 or float64 arrays of one dtype. Those in the dict `optional` may be None, for absent."""
     absent_allowed = {} if optional is None else optional

@@ -4,6 +4,7 @@ Every convolution kernel, in every home, resolves its arguments here. So all of 
 refuse the same calls with the same words, before any arithmetic.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +100,26 @@ def conv_geometry(name, x_shape, kernel_size, stride, padding, dilation, argumen
     return geometry
 
 
+def _remembered(check, known={}):  # noqa: B006 - shared on purpose: what was found before
+    """Remember the geometry of calls that passed `check`: a network makes the same calls again and again.
+
+    They are told apart by how their arguments print, because 1, 1.0 and True are equal, and only 1 is accepted.
+    """
+
+    @functools.wraps(check)
+    def find(*arguments, **names):
+        key = check, repr((arguments, names))
+        if key not in known:
+            result = check(*arguments, **names)
+            if len(known) >= 4096:
+                known.clear()
+            known[key] = result
+        return known[key]
+
+    return find
+
+
+@_remembered
 def conv2d_geometry(name, x_shape, weight_shape, stride, padding, dilation, groups, **arguments):
     """Check the arguments of a grouped convolution; return `(ConvGeometry, groups)`.
 
@@ -123,6 +144,7 @@ def conv2d_geometry(name, x_shape, weight_shape, stride, padding, dilation, grou
     return conv_geometry(name, x_shape, weight_shape[2:], stride, padding, dilation, x_argument), groups
 
 
+@_remembered
 def depthwise_geometry(name, x_shape, weight_shape, stride, padding, dilation, **arguments):
     """Check the arguments of a depthwise convolution; return `(ConvGeometry, depth multiplier M)`.
 

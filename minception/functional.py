@@ -6,7 +6,7 @@ from .ops.convolution import conv2d, depthwise_conv2d, separable_conv2d
 from .ops.elementwise import clip, exp, log, maximum, minimum, sigmoid, sqrt, tanh, where
 from .ops.linear import linear
 from .ops.loss import cross_entropy, nll_loss
-from .ops.normalization import batch_norm, local_response_norm
+from .ops.normalization import batch_norm, batch_norm_relu, local_response_norm
 from .ops.pooling import adaptive_avg_pool2d, avg_pool2d, global_avg_pool2d, max_pool2d
 from .ops.shape import concatenate, flatten, pad, permute, reshape, stack, transpose
 
@@ -17,6 +17,7 @@ __all__ = [
     "add",
     "avg_pool2d",
     "batch_norm",
+    "batch_norm_relu",
     "cat",
     "clip",
     "concatenate",

@@ -90,3 +90,13 @@ def test_help_is_quick(tmp_path):
     ended = python("-c", code, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.endswith("SLOW []\n")
+
+
+LATE = "matplotlib", "PIL", "tqdm", "numba", "http.client", "urllib.request", "multiprocessing"
+
+
+@pytest.mark.parametrize("module", [cli.COMMANDS[name][0] for name in ("train", "evaluate", "predict")])
+def test_what_takes_time_to_import_is_imported_when_it_is_needed(module):
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert module in loaded and not set(LATE) & set(loaded)

@@ -5,20 +5,42 @@ A kernel that is missing here runs as the reference version.
 
 from .activation import relu, relu_backward
 from .arithmetic import add, concatenate
-from .batch_norm import batch_norm_eval, batch_norm_train, batch_norm_train_backward
+from .batch_norm import (
+    batch_norm_eval,
+    batch_norm_eval_backward,
+    batch_norm_train,
+    batch_norm_train_backward,
+    batch_norm_update_running,
+)
+from .batch_norm_relu import (
+    batch_norm_relu_eval,
+    batch_norm_relu_eval_backward,
+    batch_norm_relu_train,
+    batch_norm_relu_train_backward,
+)
 from .conv import conv2d, conv2d_backward_input, conv2d_backward_weight
 from .depthwise import (
     depthwise_conv2d,
     depthwise_conv2d_backward_input,
     depthwise_conv2d_backward_weight,
 )
+from .norm import scale_all, sum_of_squares
 from .pool import max_pool2d, max_pool2d_backward
+from .update import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_update_all
 
 __all__ = [
+    "adam_update_all",
+    "adamw_update_all",
     "add",
     "batch_norm_eval",
+    "batch_norm_eval_backward",
+    "batch_norm_relu_eval",
+    "batch_norm_relu_eval_backward",
+    "batch_norm_relu_train",
+    "batch_norm_relu_train_backward",
     "batch_norm_train",
     "batch_norm_train_backward",
+    "batch_norm_update_running",
     "concatenate",
     "conv2d",
     "conv2d_backward_input",
@@ -30,4 +52,8 @@ __all__ = [
     "max_pool2d_backward",
     "relu",
     "relu_backward",
+    "rmsprop_update_all",
+    "scale_all",
+    "sgd_update_all",
+    "sum_of_squares",
 ]

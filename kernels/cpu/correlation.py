@@ -18,9 +18,22 @@ from .parallel import count_parts, run
 from .tile import ROWS, lanes, make_tile
 from .windows import copy_lines, pixels_of
 
-__all__ = ["Axis", "chunk_of", "correlate", "describe", "forward_axis", "gather", "gradient_axes", "layout_of", "pack"]
+__all__ = [
+    "SPARE",
+    "Axis",
+    "chunk_of",
+    "correlate",
+    "describe",
+    "forward_axis",
+    "gather",
+    "gradient_axes",
+    "layout_of",
+    "pack",
+]
 
 PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in the second-level cache
+SUMMANDS = 128  # products that are added up one after the other: sums of sums round less than long sums
+SPARE = 15  # entries after the end of a table, for the last tile
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
 
 _full, _half = make_tile(ROWS, 2), make_tile(ROWS, 1)
@@ -138,7 +151,7 @@ def gather(first, last, source, known, buffer, starts, targets):
     """Make the lines that the windows of the output lines [first, last) read ready in `buffer`, if they need a copy.
 
     Writes where the window of each output pixel begins to `starts`, and where its output goes to `targets`. Returns how
-    many pixels there are. The tables are filled up to a whole tile by repeating the last.
+    many pixels there are. The tables are filled up to a whole tile, of any kind, by repeating the last.
     """
     height, width, channels, images, lines, step = known[:6]
     stride_y, stride_x, top, left, span_y, span_x, out_h, out_w = known[6:14]
@@ -166,7 +179,7 @@ def gather(first, last, source, known, buffer, starts, targets):
                 targets[pixels] = n * target_images + (y + q) * target_lines + x * target_step
                 pixels += 1
         y_line += count
-    for p in range(pixels, pixels + ROWS - 1):
+    for p in range(pixels, pixels + SPARE):
         starts[p] = starts[pixels - 1]
         targets[p] = targets[pixels - 1]
     return pixels
@@ -185,6 +198,9 @@ def _correlate(
     steps = np.empty(runs, np.int64)
     for t in range(runs):
         steps[t] = t * length * width
+    # runs, and a piece of a run, that are summed before they are added to the output
+    group = max(1, SUMMANDS // length)
+    piece = -(-length // -(-length // SUMMANDS))
     for first in range(start, stop, at_once):
         pixels = gather(first, min(first + at_once, stop), source, known, buffer, starts, targets)
         windows = source if direct else buffer
@@ -193,10 +209,15 @@ def _correlate(
             weights, out = packed[block * runs * length :], target[block:]
             for p in range(0, pixels, ROWS):
                 at, to = starts[p:], targets[p:]
-                if 2 * columns > width:
-                    _full(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, accumulate)
-                else:
-                    _half(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, accumulate)
+                for t in range(0, runs, group):
+                    count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
+                    for k in range(0, length, piece):
+                        size, add = min(piece, length - k), accumulate or t + k > 0
+                        seen, by = windows[k:], weights[k * width :]
+                        if 2 * columns > width:
+                            _full(seen, at, where, 1, by, begins, width, count, size, out, to, columns, add)
+                        else:
+                            _half(seen, at, where, 1, by, begins, width, count, size, out, to, columns, add)
             if bias.size:
                 for p in range(pixels):
                     for c in range(columns):
@@ -239,7 +260,7 @@ def correlate(x, weight, bias, rows, columns, output, accumulate=False):
     at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS)
     parts = count_parts(lines)
     buffers = np.empty((parts, 0 if layout.direct else numbers), x.dtype)
-    tables = np.empty((parts, 2, at_once * columns.count + ROWS), np.int64)
+    tables = np.empty((parts, 2, at_once * columns.count + SPARE), np.int64)
     known = describe(rows, columns, source, channels, size, layout, target, 2 * lanes(x.dtype))
     offsets = np.array([offset for offset, _, _ in layout.runs])
     bias = np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias)

@@ -1,102 +1,107 @@
 """Depthwise convolution along the channels of each pixel. Contracts: `reference/depthwise.py`.
 
-The channels of a pixel lie next to each other, so every kernel tap is a multiply-add of short vectors, and each
-pass reads and writes its images once. Depth multipliers above 1 run as the reference version.
+As in `correlation.py`, the convolution and its input gradient are one computation: windows over the lines of an image,
+with a border of zeros where they overhang. Depth multipliers above 1 run as the reference version.
 """
+
+from itertools import product
 
 import numpy as np
 
 from .. import checks
 from ..conv_geometry import check_grad_output, depthwise_geometry, quiet
-from ..layout import empty_images
+from ..layout import empty_images, zeros_images
 from ..reference import depthwise as reference
-from ..threads import run_parts
 from .compile import compiled
-from .rows import as_pixels
+from .correlation import SPARE, chunk_of, describe, forward_axis, gather, gradient_axes, layout_of
+from .depthwise_tile import PIXELS, TAPS, correlate_pixels, gradient_of_taps
+from .parallel import count_parts, run
+from .tile import lanes
+from .windows import pixels_of
 
 __all__ = ["depthwise_conv2d", "depthwise_conv2d_backward_input", "depthwise_conv2d_backward_weight"]
 
+PIXELS_AT_ONCE = 256
+CHUNK_NUMBERS = 1 << 16  # numbers of the source that their windows may span: they stay in the second-level cache
+
 
 @compiled
-def _forward(pixels, taps, bias, before_h, before_w, sh, sw, dh, dw, out):
-    """out (N, OH, OW, C) from pixels (N, H, W, C), taps (KH, KW, C), bias (C,)."""
-    images, h, w, channels = pixels.shape
-    kh, kw, _ = taps.shape
-    _, oh, ow, _ = out.shape
-    for n in range(images):
-        for y in range(oh):
-            for x in range(ow):
+def _correlate(start, stop, part, source, known, at_once, offsets, weights, bias, buffers, tables, target):
+    """Output lines [start, stop) of all images. weights (taps, channels)."""
+    buffer, direct, channels = buffers[part], known[17], known[2]
+    starts, targets = tables[part, 0], tables[part, 1]
+    for first in range(start, stop, at_once):
+        pixels = gather(first, min(first + at_once, stop), source, known, buffer, starts, targets)
+        windows = source if direct else buffer
+        for p in range(0, pixels, PIXELS):
+            correlate_pixels(windows, starts, offsets, len(offsets), weights, channels, target, targets, p)
+        if bias.size:
+            for p in range(pixels):
                 for c in range(channels):
-                    out[n, y, x, c] = bias[c]
-                for i in range(kh):
-                    iy = y * sh - before_h + i * dh
-                    if not 0 <= iy < h:
-                        continue
-                    for j in range(kw):
-                        ix = x * sw - before_w + j * dw
-                        if not 0 <= ix < w:
-                            continue
-                        for c in range(channels):
-                            out[n, y, x, c] += pixels[n, iy, ix, c] * taps[i, j, c]
+                    target[targets[p] + c] += bias[c]
 
 
 @compiled
-def _backward_input(grad, taps, before_h, before_w, sh, sw, dh, dw, out):
-    """out (N, H, W, C): each pixel gathers from the windows that read it."""
-    images, oh, ow, channels = grad.shape
-    kh, kw, _ = taps.shape
-    _, h, w, _ = out.shape
-    for n in range(images):
-        for iy in range(h):
-            for ix in range(w):
+def _weights(start, stop, part, source, known, at_once, offsets, grad, taps, buffers, tables, totals):
+    """totals[part] (taps, channels) in float64 over the output lines [start, stop); within a chunk in grad's dtype."""
+    buffer, direct, channels, out_w = buffers[part], known[17], known[2], known[13]
+    starts, grad_starts, total = tables[part, 0], tables[part, 1], totals[part]
+    sums = np.empty(TAPS * channels, grad.dtype)
+    total[:] = 0
+    for first in range(start, stop, at_once):
+        pixels = gather(first, min(first + at_once, stop), source, known, buffer, starts, grad_starts)
+        windows = source if direct else buffer
+        lines = pixels // out_w
+        for q in range(lines):  # only where each line begins
+            starts[q] = starts[q * out_w]
+            grad_starts[q] = grad_starts[q * out_w]
+        for t in range(0, taps, TAPS):
+            step, grad_step = known[7] * known[18], known[16]
+            gradient_of_taps(
+                grad, grad_starts, grad_step, windows, starts, step, offsets, t, lines, out_w, channels, sums
+            )
+            for i in range(min(TAPS, taps - t)):
                 for c in range(channels):
-                    out[n, iy, ix, c] = 0
-                for i in range(kh):
-                    y = iy + before_h - i * dh
-                    if y < 0 or y % sh or y // sh >= oh:
-                        continue
-                    for j in range(kw):
-                        x = ix + before_w - j * dw
-                        if x < 0 or x % sw or x // sw >= ow:
-                            continue
-                        for c in range(channels):
-                            out[n, iy, ix, c] += grad[n, y // sh, x // sw, c] * taps[i, j, c]
+                    total[t + i, c] += sums[i * channels + c]
 
 
-@compiled
-def _backward_weight(grad, pixels, before_h, before_w, sh, sw, dh, dw, total):
-    """Add to total (KH, KW, C), float64; within one line of one image the sums are in the dtype of the images."""
-    images, h, w, channels = pixels.shape
-    _, oh, ow, _ = grad.shape
-    kh, kw, _ = total.shape
-    line = np.empty(channels, pixels.dtype)
-    for n in range(images):
-        for y in range(oh):
-            for i in range(kh):
-                iy = y * sh - before_h + i * dh
-                if not 0 <= iy < h:
-                    continue
-                for j in range(kw):
-                    line[:] = 0
-                    for x in range(ow):
-                        ix = x * sw - before_w + j * dw
-                        if not 0 <= ix < w:
-                            continue
-                        for c in range(channels):
-                            line[c] += pixels[n, iy, ix, c] * grad[n, y, x, c]
-                    for c in range(channels):
-                        total[i, j, c] += line[c]
+def _prepare(x, rows, columns, other):
+    """What both kernels need: (source, known, at_once, offsets, buffers, tables) for windows over x, and `other`."""
+    n, channels, *size = x.shape
+    source, target = pixels_of(x), pixels_of(other)
+    layout = layout_of(rows, columns, source, channels, size, merge=False)
+    lines = n * rows.count
+    at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS_AT_ONCE, CHUNK_NUMBERS)
+    parts = count_parts(lines)
+    known = describe(rows, columns, source, channels, size, layout, target, 2 * lanes(x.dtype))
+    offsets = [offset for offset, _, _ in layout.runs]
+    offsets = np.array(offsets + offsets[-1:] * (-len(offsets) % TAPS))
+    buffers = np.empty((parts, 0 if layout.direct else numbers), x.dtype)
+    tables = np.empty((parts, 2, at_once * columns.count + SPARE), np.int64)
+    return source, target, known, at_once, offsets, buffers, tables
 
 
-def _taps(weight):
-    """(C, 1, KH, KW) as a contiguous (KH, KW, C)."""
-    return np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0))
+def _run_correlation(x, weight, bias, rows, columns, output):
+    """Write the windows of each channel of x, times its taps, plus `bias` or None, into `output`."""
+    source, target, known, at_once, offsets, buffers, tables = _prepare(x, rows, columns, output)
+    taps = np.ascontiguousarray(weight[:, 0][:, rows.taps][:, :, columns.taps].transpose(1, 2, 0))  # (KH, KW, C)
+    count = len(rows.taps) * len(columns.taps)
+    bias = np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    flat = target.flat[rows.first * target.lines + columns.first * target.step :]
+    run(
+        _correlate, len(x) * rows.count, source.flat, known, at_once, offsets[:count], taps.reshape(-1), bias,
+        buffers, tables, flat,
+    )  # fmt: skip
 
 
-def _numbers(geometry):
-    """Zeros above and left of an image, strides and dilations, as the compiled loops take them."""
-    (top, _), (left, _) = geometry.padding
-    return (top, left, *geometry.stride, *geometry.dilation)
+def _axes(geometry):
+    """(kernel, stride, dilation, zeros before) of the vertical and of the horizontal axis."""
+    before = (first for first, _ in geometry.padding)
+    return list(zip(geometry.kernel_size, geometry.stride, geometry.dilation, before, strict=True))
+
+
+def _forward_axes(geometry):
+    return [forward_axis(*axis, count) for axis, count in zip(_axes(geometry), geometry.output_size, strict=True)]
 
 
 @quiet
@@ -105,15 +110,12 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     name = "depthwise_conv2d"
     checks.floating(name, {"bias": bias}, x=x, weight=weight)
     geometry, multiplier = depthwise_geometry(name, x.shape, weight.shape, stride, padding, dilation)
-    if multiplier > 1:
+    if multiplier > 1 or x.size == 0:
         return reference.depthwise_conv2d(x, weight, bias, stride, padding, dilation)
-    if bias is None:
-        bias = np.zeros(weight.shape[0], x.dtype)
-    checks.shape(name, "bias", bias, weight.shape[:1], "one per output channel")
-    bias = np.ascontiguousarray(bias)
+    if bias is not None:
+        checks.shape(name, "bias", bias, weight.shape[:1], "one per output channel")
     output = empty_images(np, (x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
-    pixels, taps, out, numbers = as_pixels(x), _taps(weight), as_pixels(output), _numbers(geometry)
-    run_parts(lambda i, j: _forward(pixels[i:j], taps, bias, *numbers, out[i:j]), len(x))
+    _run_correlation(x, weight, bias, *_forward_axes(geometry), output)
     return output
 
 
@@ -123,12 +125,16 @@ def depthwise_conv2d_backward_input(grad_output, weight, x_shape, stride=1, padd
     name = "depthwise_conv2d_backward_input"
     checks.floating(name, grad_output=grad_output, weight=weight)
     geometry, multiplier = depthwise_geometry(name, x_shape, weight.shape, stride, padding, dilation, x="x_shape")
-    if multiplier > 1:
+    if multiplier > 1 or grad_output.size == 0:
         return reference.depthwise_conv2d_backward_input(grad_output, weight, x_shape, stride, padding, dilation)
     check_grad_output(name, grad_output, geometry, weight.shape[0])
-    grad_x = empty_images(np, geometry.x_shape, grad_output.dtype)
-    grad, taps, out, numbers = as_pixels(grad_output), _taps(weight), as_pixels(grad_x), _numbers(geometry)
-    run_parts(lambda i, j: _backward_input(grad[i:j], taps, *numbers, out[i:j]), len(grad_x))
+    axes = zip(_axes(geometry), geometry.x_shape[2:], strict=True)
+    classes = list(product(*(gradient_axes(*axis, size) for axis, size in axes)))
+    unread = any(axis is None for axes in classes for axis in axes)
+    grad_x = (zeros_images if unread else empty_images)(np, geometry.x_shape, grad_output.dtype)
+    for rows, columns in classes:
+        if rows is not None and columns is not None:
+            _run_correlation(grad_output, weight, None, rows, columns, grad_x)
     return grad_x
 
 
@@ -140,15 +146,16 @@ def depthwise_conv2d_backward_weight(grad_output, x, weight_shape, stride=1, pad
     geometry, multiplier = depthwise_geometry(
         name, x.shape, weight_shape, stride, padding, dilation, weight="weight_shape"
     )
-    if multiplier > 1:
+    if multiplier > 1 or x.size == 0:
         return reference.depthwise_conv2d_backward_weight(grad_output, x, weight_shape, stride, padding, dilation)
     check_grad_output(name, grad_output, geometry, weight_shape[0])
-    grad, pixels, numbers = as_pixels(grad_output), as_pixels(x), _numbers(geometry)
-
-    def part(start, stop):
-        total = np.zeros((*geometry.kernel_size, x.shape[1]))
-        _backward_weight(grad[start:stop], pixels[start:stop], *numbers, total)
-        return total
-
-    total = sum(run_parts(part, len(x)))
-    return np.ascontiguousarray(total.transpose(2, 0, 1)[:, None].astype(x.dtype))
+    rows, columns = _forward_axes(geometry)
+    source, target, known, at_once, offsets, buffers, tables = _prepare(x, rows, columns, grad_output)
+    taps = len(rows.taps) * len(columns.taps)
+    totals = np.empty((len(buffers), taps, x.shape[1]))
+    run(
+        _weights, len(x) * rows.count, source.flat, known, at_once, offsets, target.flat, taps, buffers, tables,
+        totals,
+    )  # fmt: skip
+    total = totals.sum(axis=0).T  # (C, KH * KW)
+    return np.ascontiguousarray(total.astype(x.dtype)).reshape(x.shape[1], 1, *geometry.kernel_size)

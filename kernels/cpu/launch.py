@@ -248,4 +248,4 @@ def launcher(kernel):
     function = type(launch)(code, names)
     function.__module__ = original.__module__
     function.__qualname__ = function.__name__ = f"{original.__qualname__}_launch"
-    return compiled(function, cache=is_cached(kernel))
+    return compiled(function, cache=is_cached(kernel), inside=(kernel,))

@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["FEW_ROWS", "ROWS", "copy_columns", "lanes", "make_tile", "make_transform"]
+__all__ = ["FEW_ROWS", "ROWS", "Vectors", "copy_columns", "integer_constant", "lanes", "make_tile", "make_transform"]
 
 UNROLL = 4  # steps of k between two tests of the loop's end
 INT64, INT32, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
@@ -48,11 +48,11 @@ def lanes(dtype):
     return VECTOR_BYTES // dtype.itemsize
 
 
-def _integer(value):
+def integer_constant(value):
     return ir.Constant(INT64, value)
 
 
-class _Vectors:
+class Vectors:
     """Generates code for vectors of one type of number, of which only the first `columns` lanes may be touched."""
 
     def __init__(self, builder, number, count, columns):
@@ -88,7 +88,7 @@ class _Vectors:
         return self._call(f"llvm.fma.{self.suffix}", self.type, a, b, c)
 
     def _at(self, pointer, part):
-        pointer = self.builder.gep(pointer, [_integer(part * self.lanes)])
+        pointer = self.builder.gep(pointer, [integer_constant(part * self.lanes)])
         return self.builder.bitcast(pointer, self.type.as_pointer())
 
     def load(self, pointer, part):
@@ -140,13 +140,13 @@ def make_tile(rows, vectors, adjacent=False):
         a, b, c = data("a"), data("b"), data("c")
         step_a, step_b = integer("step_a"), integer("step_b")
         number = context.get_value_type(kinds["c"].dtype)
-        vector = _Vectors(builder, number, vectors, integer("columns"))
+        vector = Vectors(builder, number, vectors, integer("columns"))
         row_of_a, row_of_c = (
-            [builder.gep(base, [builder.load(builder.gep(table, [_integer(r)]))]) for r in range(rows)]
+            [builder.gep(base, [builder.load(builder.gep(table, [integer_constant(r)]))]) for r in range(rows)]
             for base, table in ((a, data("row")), (c, data("target")))
         )
         if adjacent:
-            row_of_a = [builder.gep(row_of_a[0], [_integer(r)]) for r in range(rows)]
+            row_of_a = [builder.gep(row_of_a[0], [integer_constant(r)]) for r in range(rows)]
         # LLVM turns these variables, which live on the stack only in name, into registers.
         sums = [[cgutils.alloca_once(builder, vector.type) for _ in range(vectors)] for _ in range(rows)]
         for r in range(rows):
@@ -183,8 +183,8 @@ def make_tile(rows, vectors, adjacent=False):
         with cgutils.for_range(builder, integer("outer")) as loop:
             builder.store(builder.load(builder.gep(outer_a, [loop.index])), at_a)
             builder.store(builder.load(builder.gep(outer_b, [loop.index])), at_b)
-            steps(builder.sdiv(inner, _integer(UNROLL)), at_a, at_b, UNROLL)
-            steps(builder.srem(inner, _integer(UNROLL)), at_a, at_b, 1)
+            steps(builder.sdiv(inner, integer_constant(UNROLL)), at_a, at_b, UNROLL)
+            steps(builder.srem(inner, integer_constant(UNROLL)), at_a, at_b, 1)
 
         with builder.if_then(add):
             for r in range(rows):
@@ -209,7 +209,7 @@ def copy_columns(context, source, at_source, target, at_target, columns):
     def generate(context, builder, signature, arguments):
         arrays = [context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 2)]
         integers = [context.cast(builder, arguments[i], signature.args[i], types.int64) for i in (1, 3, 4)]
-        vector = _Vectors(builder, context.get_value_type(signature.args[2].dtype), 2, integers[2])
+        vector = Vectors(builder, context.get_value_type(signature.args[2].dtype), 2, integers[2])
         begin, end = (builder.gep(array, [at]) for array, at in zip(arrays, integers[:2], strict=True))
         loaded = [vector.load(begin, part) for part in range(2)]
         for part in range(2):
@@ -258,19 +258,19 @@ def make_transform(matrix):
         )
         add = context.cast(builder, arguments[8], signature.args[8], types.boolean)
         add = builder.icmp_unsigned("!=", add, ir.Constant(add.type, 0))
-        vector = _Vectors(builder, context.get_value_type(signature.args[4].dtype), 1, columns)
+        vector = Vectors(builder, context.get_value_type(signature.args[4].dtype), 1, columns)
 
         def position(i, j):
-            lines = builder.add(at, builder.mul(row, _integer(i)))
-            return builder.add(lines, builder.mul(column, _integer(j)))
+            lines = builder.add(at, builder.mul(row, integer_constant(i)))
+            return builder.add(lines, builder.mul(column, integer_constant(j)))
 
         x = [[vector.load(builder.gep(source, [position(i, j)]), 0) for j in range(q)] for i in range(q)]
         half = [[combine(vector, matrix[i], [x[k][j] for k in range(q)]) for j in range(q)] for i in range(p)]
         for i in range(p):
             for j in range(p):
                 y = combine(vector, matrix[j], half[i])
-                place = builder.load(builder.gep(places, [_integer(i * p + j)]))
-                with builder.if_then(builder.icmp_signed(">=", place, _integer(0))):
+                place = builder.load(builder.gep(places, [integer_constant(i * p + j)]))
+                with builder.if_then(builder.icmp_signed(">=", place, integer_constant(0))):
                     pointer = builder.gep(target, [builder.add(base, place)])
                     with builder.if_else(add) as (added, written):
                         with added:

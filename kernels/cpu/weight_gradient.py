@@ -12,12 +12,13 @@ from .compile import compiled
 from .correlation import chunk_of, describe, layout_of
 from .parallel import count_parts, run
 from .tile import FEW_ROWS, ROWS, copy_columns, lanes, make_tile
-from .windows import Pixels, pixels_of
+from .windows import Pixels, is_matrix, pixels_of
 
 __all__ = ["correlate_weights"]
 
 PIXELS = 256  # output pixels at a time: a panel of each factor stays in the first-level cache
 CHUNK_NUMBERS = 1 << 18  # numbers of the source that these may span
+PIXEL_BYTES = 96 << 10  # of both factors of a 1x1 kernel's gradient at a time, read where they are
 
 _full, _half, _low = (make_tile(*size, adjacent=True) for size in ((ROWS, 2), (ROWS, 1), (FEW_ROWS, 2)))
 
@@ -133,6 +134,37 @@ def _weights(
 
 
 @compiled
+def _pixel_weights(
+    start, stop, part, source, step, grad, grad_step, channels, outputs, at_once, vectors, tables, totals
+):
+    """The same for 1x1 kernels and few channels: some pixels of both factors fit the first-level cache where they are.
+
+    The tiles of the last outputs begin early enough to end with them; what they repeat goes to a dummy output.
+    """
+    total = totals[part].reshape(-1)
+    zero, places = tables[part, 0], tables[part, 1]
+    zero[0] = 0
+    for first in range(start, stop, at_once):
+        count = min(at_once, stop - first)
+        for o in range(0, outputs, ROWS):
+            begin = min(o, outputs - ROWS)
+            for r in range(ROWS):
+                places[r] = (begin + r if begin + r >= o else outputs) * channels
+            factor = grad[first * grad_step + begin :]
+            for column in range(0, channels, vectors):
+                columns = min(vectors, channels - column)
+                window, out = source[first * step + column :], total[column:]
+                if 2 * columns <= vectors:
+                    _half(
+                        factor, zero, zero, grad_step, window, zero, step, 1, count, out, places, columns, first > start
+                    )
+                else:
+                    _full(
+                        factor, zero, zero, grad_step, window, zero, step, 1, count, out, places, columns, first > start
+                    )
+
+
+@compiled
 def _sum_parts(start, stop, part, totals, channels, taps, out):
     """out (outputs, channels, taps) = the sum of totals (parts, outputs, taps, channels) for outputs [start, stop)."""
     for o in range(start, stop):
@@ -148,20 +180,38 @@ def _sum_parts(start, stop, part, totals, channels, taps, out):
                     out[o, c, t] = total[t * channels + c]
 
 
+def _same_pixels(rows, columns, x, source, grad, target):
+    """Whether the pixels of x and of grad correspond one to one, each lying some constant step after the one before."""
+    fitting = x.shape[2:] == grad.shape[2:] and rows.offsets == columns.offsets == (0,)
+    return fitting and is_matrix(source, x.shape) and is_matrix(target, grad.shape)
+
+
 def correlate_weights(x, grad, rows, columns, out):
     """Write the gradient of a convolution's weights into `out` (outputs, channels, KH, KW), C-contiguous.
 
     x: logical (N, channels, H, W). grad: logical (N, outputs, OH, OW).
     """
     n, channels, *size = x.shape
+    outputs = grad.shape[1]
     source, target = pixels_of(x), pixels_of(grad)
     vectors = 2 * lanes(x.dtype)
+    taps = len(rows.taps) * len(columns.taps)
+    small = PIXEL_BYTES // (x.itemsize * (channels + outputs))
+    if taps == 1 and small >= 4 * ROWS and outputs >= ROWS and _same_pixels(rows, columns, x, source, grad, target):
+        parts = count_parts(x.size // channels)
+        totals = np.empty((parts, outputs + 1, channels), x.dtype)
+        run(
+            _pixel_weights, x.size // channels, source.flat, source.step, target.flat, target.step, channels, outputs,
+            small, vectors, np.empty((parts, 2, ROWS), np.int64), totals,
+        )  # fmt: skip
+        run(_sum_parts, outputs, totals, channels, 1, out.reshape(outputs, channels, 1))
+        return
     # Few channels: the columns of a window, which are neighbours, fill the vectors. Many: each tap has vectors of its
     # own.
     merged = columns.adjacent() and 4 * channels <= 3 * vectors
     width = channels if merged else min(channels, vectors)
     layout = layout_of(rows, columns, Pixels(None, 0, 0, width), width, (0, 0), merged)
-    lines, outputs = n * rows.count, grad.shape[1]
+    lines = n * rows.count
     at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS)
     parts = count_parts(lines)
     blocks = -(-channels // width)
@@ -170,7 +220,6 @@ def correlate_weights(x, grad, rows, columns, out):
     tables = np.empty((parts, 4, max(at_once * columns.count, outputs) + ROWS), np.int64)
     known = describe(rows, columns, source, channels, size, layout, target, vectors)
     offsets = np.array([offset for offset, _, _ in layout.runs])
-    taps = len(rows.taps) * len(columns.taps)
     totals = np.empty((parts, outputs, taps * channels), x.dtype)
     run(
         _weights, lines, source.flat, known, at_once, offsets, layout.length, target.flat, outputs, tall, width,

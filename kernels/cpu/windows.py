@@ -6,7 +6,7 @@ import numpy as np
 
 from .compile import compiled
 
-__all__ = ["Pixels", "copy_lines", "has_adjacent_channels", "pixels_of"]
+__all__ = ["Pixels", "copy_lines", "has_adjacent_channels", "is_matrix", "pixels_of"]
 
 
 class Pixels(NamedTuple):
@@ -36,6 +36,12 @@ def pixels_of(x):
         extent = (n - 1) * images + (h - 1) * lines + (w - 1) * step + c
         return Pixels(np.lib.stride_tricks.as_strided(x, (extent,), (x.itemsize,)), images, lines, step)
     return Pixels(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(-1), h * w * c, w * c, c)
+
+
+def is_matrix(pixels, shape):
+    """Whether all pixels of images of the logical `shape` lie `pixels.step` numbers apart, in order."""
+    n, _, h, w = shape
+    return (pixels.lines == w * pixels.step or h == 1) and (pixels.images == h * w * pixels.step or n == 1)
 
 
 @compiled

@@ -15,6 +15,12 @@ from .batch_norm import (
     batch_norm_train_backward,
     batch_norm_update_running,
 )
+from .batch_norm_relu import (
+    batch_norm_relu_eval,
+    batch_norm_relu_eval_backward,
+    batch_norm_relu_train,
+    batch_norm_relu_train_backward,
+)
 from .batch_norm_steps import BatchNormGradients, BatchNormSteps, batch_norm_backward_steps, batch_norm_forward_steps
 from .conv import col2im, conv2d, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight, im2col
 from .cross_entropy import softmax_cross_entropy, softmax_cross_entropy_backward
@@ -28,15 +34,19 @@ from .depthwise import (
 from .dropout import dropout, dropout_backward
 from .linear import linear, linear_backward_bias, linear_backward_input, linear_backward_weight
 from .local_response_norm import local_response_norm, local_response_norm_backward
+from .norm import scale_all, sum_of_squares
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from .softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 from .update import adam_update, adamw_update, rmsprop_update, sgd_update
+from .update_all import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_update_all
 
 __all__ = [
     "BatchNormGradients",
     "BatchNormSteps",
     "adam_update",
+    "adam_update_all",
     "adamw_update",
+    "adamw_update_all",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool2d_backward",
     "add",
@@ -47,6 +57,10 @@ __all__ = [
     "batch_norm_eval",
     "batch_norm_eval_backward",
     "batch_norm_forward_steps",
+    "batch_norm_relu_eval",
+    "batch_norm_relu_eval_backward",
+    "batch_norm_relu_train",
+    "batch_norm_relu_train_backward",
     "batch_norm_train",
     "batch_norm_train_backward",
     "batch_norm_update_running",
@@ -80,13 +94,17 @@ __all__ = [
     "relu",
     "relu_backward",
     "rmsprop_update",
+    "rmsprop_update_all",
+    "scale_all",
     "scaled_add",
     "scaled_add_backward",
     "separable_conv2d",
     "separable_conv2d_backward",
     "sgd_update",
+    "sgd_update_all",
     "softmax",
     "softmax_backward",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
+    "sum_of_squares",
 ]

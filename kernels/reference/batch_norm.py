@@ -100,32 +100,9 @@ def batch_norm_train(x, weight, bias, eps=1e-5):
     name = "batch_norm_train"
     check_arguments(name, x, {"weight": weight, "bias": bias})
     eps = check_training_eps(name, eps)
-    matrix = _as_rows(x)  # (rows, C)
-    rows, c = matrix.shape
-    if rows == 1:
-        raise ValueError(f"{name}: Expected more than 1 value per channel when training, got shape {x.shape}")
-    xp = array_module(x)
-
-    total = xp.zeros(c, xp.float64)
-    for (block,) in _row_blocks(matrix):
-        total += _column_sums(block)
-    center = (total / max(rows, 1)).astype(x.dtype)  # the mean, up to rounding
-
-    total_deviation, total_square = xp.zeros(c, xp.float64), xp.zeros(c, xp.float64)
-    for (block,) in _row_blocks(matrix):
-        deviation = block - center
-        total_deviation += _column_sums(deviation)
-        deviation *= deviation
-        total_square += _column_sums(deviation)
-    residual = total_deviation / max(rows, 1)  # what `center` lacks of the mean
-    mean = xp.where(xp.isfinite(center), center + residual, center)  # an infinite mean has no residual
-    var = xp.maximum(total_square / max(rows, 1) - residual**2, 0)
-
-    inverse_std = 1 / xp.sqrt(var + eps)
-    scale = inverse_std if weight is None else weight * inverse_std
-    shift = -residual * scale if bias is None else bias - residual * scale
-    output = _scale_and_shift(matrix, center, scale, shift)
-    return _as_images(output, x.shape), mean.astype(x.dtype), var.astype(x.dtype)
+    check_count(name, x)
+    mean, var, scale, shift = training_coefficients(x, weight, bias, eps)
+    return normalize(x, mean, scale, shift), mean, var
 
 
 @quiet
@@ -139,8 +116,7 @@ def batch_norm_eval(x, running_mean, running_var, weight, bias, eps=1e-5):
     statistics = {"running_mean": running_mean, "running_var": running_var}
     check_arguments(name, x, {"weight": weight, "bias": bias}, **statistics)
     eps = check_eval_eps(name, eps)
-    scale = _inverse_std(running_var, eps) * (1 if weight is None else weight)
-    return _as_images(_scale_and_shift(_as_rows(x), running_mean, scale, bias), x.shape)
+    return normalize(x, *evaluation_coefficients(running_mean, running_var, weight, bias, eps))
 
 
 @quiet
@@ -210,6 +186,17 @@ def batch_norm_update_running(running_mean, running_var, mean, var, count, momen
     ValueError: count is 1 or negative, wrong shapes, read-only running statistics. TypeError: dtypes.
     """
     name = "batch_norm_update_running"
+    count, momentum = check_running(name, running_mean, running_var, mean, var, count, momentum)
+    if count == 0:
+        return
+    xp = array_module(running_mean)
+    unbiased = var.astype(xp.float64) * (count / (count - 1))
+    running_mean[...] = (1 - momentum) * running_mean.astype(xp.float64) + momentum * mean.astype(xp.float64)
+    running_var[...] = (1 - momentum) * running_var.astype(xp.float64) + momentum * unbiased
+
+
+def check_running(name, running_mean, running_var, mean, var, count, momentum):
+    """Check the arguments of `batch_norm_update_running`; return count and momentum as plain numbers."""
     checks.floating(name, running_mean=running_mean, running_var=running_var, mean=mean, var=var)
     checks.rank(name, "running_mean", running_mean, 1, "(C,)")
     for argument, array in (("running_var", running_var), ("mean", mean), ("var", var)):
@@ -220,12 +207,13 @@ def batch_norm_update_running(running_mean, running_var, mean, var, count, momen
     momentum = checks.real(name, "momentum", momentum)
     checks.writeable(name, "running_mean", running_mean)
     checks.writeable(name, "running_var", running_var)
-    if count == 0:
-        return
-    xp = array_module(running_mean)
-    unbiased = var.astype(xp.float64) * (count / (count - 1))
-    running_mean[...] = (1 - momentum) * running_mean.astype(xp.float64) + momentum * mean.astype(xp.float64)
-    running_var[...] = (1 - momentum) * running_var.astype(xp.float64) + momentum * unbiased
+    return count, momentum
+
+
+def check_count(name, x):
+    """Require that the channels of x have no values at all or more than one."""
+    if x.shape[0] * math.prod(x.shape[2:]) == 1:
+        raise ValueError(f"{name}: Expected more than 1 value per channel when training, got shape {x.shape}")
 
 
 def check_training_eps(name, eps):
@@ -260,6 +248,46 @@ def check_arguments(name, x, optional, shaped_as_x=None, **per_channel):
             checks.shape(name, argument, array, (x.shape[1],), "one value per channel of x")
 
 
+def training_coefficients(x, weight, bias, eps):
+    """(mean, var, scale, shift) of the batch, (C,) each, such that the output is (x - mean) * scale + shift.
+
+    They have the dtype of x; `shift` makes up for the rounding of the mean to it.
+    """
+    mean, excess, var = _moments(_as_rows(x))
+    scale = _inverse_std(var, eps) * (1 if weight is None else weight)
+    shift = excess * scale + (0 if bias is None else bias)
+    return mean, var.astype(x.dtype), scale.astype(x.dtype), shift.astype(x.dtype)
+
+
+def evaluation_coefficients(running_mean, running_var, weight, bias, eps):
+    """(mean, scale, shift) such that the output is (x - mean) * scale + shift; in the dtype of the statistics."""
+    scale = _inverse_std(running_var, eps) * (1 if weight is None else weight)
+    shift = array_module(running_mean).zeros_like(running_mean) if bias is None else bias
+    return running_mean, scale.astype(running_mean.dtype), shift
+
+
+def _moments(matrix):
+    """(mean, excess, var) of each column: the mean in the dtype of the matrix, what that is more than the exact mean,
+    and the biased variance, both float64; zeros where there are no rows."""
+    xp = array_module(matrix)
+    rows, c = max(matrix.shape[0], 1), matrix.shape[1]
+    total = xp.zeros(c, xp.float64)
+    for (block,) in _row_blocks(matrix):
+        total += _column_sums(block)
+    center = (total / rows).astype(matrix.dtype)  # the mean, nearly
+
+    total_deviation, total_square = xp.zeros(c, xp.float64), xp.zeros(c, xp.float64)
+    for (block,) in _row_blocks(matrix):
+        deviation = block - center
+        total_deviation += _column_sums(deviation)
+        deviation *= deviation
+        total_square += _column_sums(deviation)
+    residual = total_deviation / rows  # what `center` lacks of the mean
+    mean = xp.where(xp.isfinite(center), center + residual, center).astype(matrix.dtype)  # infinity has no residual
+    excess = mean.astype(xp.float64) - center - residual
+    return mean, excess, xp.maximum(total_square / rows - residual**2, 0)
+
+
 def _as_rows(x):
     """(N, C, ...) as a matrix (rows, C), one row per position. A view if x is channels-last in memory."""
     n, c, *positions = x.shape
@@ -270,6 +298,17 @@ def _as_images(matrix, shape):
     """View the matrix (rows, C) as the logical (N, C, ...) that it was made from, channels-last in memory."""
     n, c, *positions = shape
     return array_module(matrix).moveaxis(matrix.reshape(n, *positions, c), -1, 1)
+
+
+def normalize(x, mean, scale, shift):
+    """(x - mean) * scale + shift for each channel of (N, C, ...), in the dtype of x."""
+    matrix = _as_rows(x)
+    output = array_module(x).empty(matrix.shape, x.dtype)
+    for block, out in _row_blocks(matrix, output):
+        array_module(x).subtract(block, mean, out=out)
+        out *= scale
+        out += shift
+    return _as_images(output, x.shape)
 
 
 def _row_blocks(*matrices):
@@ -289,20 +328,6 @@ def _inverse_std(var, eps):
     """1 / sqrt(var + eps) in float64."""
     xp = array_module(var)
     return 1 / xp.sqrt(var.astype(xp.float64) + eps)
-
-
-def _scale_and_shift(matrix, center, scale, shift):
-    """(matrix - center) * scale + shift, per column, in the dtype of the matrix. `shift` may be None."""
-    scale = scale.astype(matrix.dtype)
-    shift = None if shift is None else shift.astype(matrix.dtype)
-    xp = array_module(matrix)
-    output = xp.empty(matrix.shape, matrix.dtype)
-    for block, out in _row_blocks(matrix, output):
-        xp.subtract(block, center, out=out)
-        out *= scale
-        if shift is not None:
-            out += shift
-    return output
 
 
 def _backward_sums(gradients, matrix, center):

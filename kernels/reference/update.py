@@ -47,8 +47,8 @@ def sgd_update(
     (ICML 2013), section 2, in PyTorch's form, where the learning rate stays outside the buffer.
     `first_step`: the buffer holds nothing yet; it is filled with the gradient, undampened.
     """
-    _check("sgd_update", parameter, grad, {"momentum_buffer": momentum_buffer})
-    lr, momentum, dampening, weight_decay = _numbers(
+    check_arrays("sgd_update", {"parameter": parameter, "grad": grad}, {"momentum_buffer": momentum_buffer})
+    lr, momentum, dampening, weight_decay = numbers(
         "sgd_update", lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay
     )
     grad = _with_weight_decay(-grad if maximize else grad, parameter, weight_decay)
@@ -89,9 +89,9 @@ def rmsprop_update(
     form is that of Graves, "Generating sequences with recurrent neural networks" (arXiv:1308.0850), section 4.2,
     with eps outside the root.
     """
-    optional = {"grad_avg": grad_avg, "momentum_buffer": momentum_buffer}
-    _check("rmsprop_update", parameter, grad, optional, square_avg=square_avg)
-    lr, alpha, eps, weight_decay, momentum = _numbers(
+    required = {"parameter": parameter, "grad": grad, "square_avg": square_avg}
+    check_arrays("rmsprop_update", required, {"grad_avg": grad_avg, "momentum_buffer": momentum_buffer})
+    lr, alpha, eps, weight_decay, momentum = numbers(
         "rmsprop_update", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum
     )
     xp = array_module(parameter)
@@ -139,11 +139,12 @@ def adam_update(
     (arXiv:1412.6980), Algorithm 1; Reddi, Kale and Kumar, "On the convergence of Adam and beyond" (ICLR 2018).
     ValueError also for a step below 1.
     """
-    name, optional = "adam_update", {"max_exp_avg_sq": max_exp_avg_sq}
-    _check(name, parameter, grad, optional, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
-    step = _check_step(name, step)
-    lr, eps, weight_decay = _numbers(name, lr=lr, eps=eps, weight_decay=weight_decay)
-    beta1, beta2 = _check_betas(name, beta1, beta2)
+    name = "adam_update"
+    required = {"parameter": parameter, "grad": grad, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+    check_arrays(name, required, {"max_exp_avg_sq": max_exp_avg_sq})
+    step = check_step(name, step)
+    lr, eps, weight_decay = numbers(name, lr=lr, eps=eps, weight_decay=weight_decay)
+    beta1, beta2 = check_betas(name, beta1, beta2)
     grad = _with_weight_decay(-grad if maximize else grad, parameter, weight_decay)
     _adam_step(parameter, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, beta1, beta2, eps)
 
@@ -170,11 +171,12 @@ def adamw_update(
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization" (arXiv:1711.05101), Algorithm 2; as in
     PyTorch, the decay is multiplied by the learning rate. ValueError also for a step below 1.
     """
-    name, optional = "adamw_update", {"max_exp_avg_sq": max_exp_avg_sq}
-    _check(name, parameter, grad, optional, exp_avg=exp_avg, exp_avg_sq=exp_avg_sq)
-    step = _check_step(name, step)
-    lr, eps, weight_decay = _numbers(name, lr=lr, eps=eps, weight_decay=weight_decay)
-    beta1, beta2 = _check_betas(name, beta1, beta2)
+    name = "adamw_update"
+    required = {"parameter": parameter, "grad": grad, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+    check_arrays(name, required, {"max_exp_avg_sq": max_exp_avg_sq})
+    step = check_step(name, step)
+    lr, eps, weight_decay = numbers(name, lr=lr, eps=eps, weight_decay=weight_decay)
+    beta1, beta2 = check_betas(name, beta1, beta2)
     if weight_decay != 0:
         parameter *= 1 - lr * weight_decay
     grad = -grad if maximize else grad
@@ -208,29 +210,34 @@ def _move_towards(average, value, fraction):
         average[...] = value - (1 - fraction) * (value - average)
 
 
-def _check(name, parameter, grad, optional, **state):
-    checks.floating(name, optional, parameter=parameter, grad=grad, **state)
-    for argument, array in ({"grad": grad} | state | optional).items():
+def check_arrays(name, required, optional):
+    """The checks of one update: arrays by argument name, the parameter first and its gradient second."""
+    checks.floating(name, optional, **required)
+    (parameter, first), (grad, _), *_ = required.items()
+    for argument, array in (required | optional).items():
         if array is not None:
-            checks.shape(name, argument, array, parameter.shape, "that of parameter")
-    for argument, array in ({"parameter": parameter} | state | optional).items():
-        if array is not None:
+            checks.shape(name, argument, array, first.shape, f"that of {parameter}")
+    for argument, array in (required | optional).items():
+        if array is not None and argument != grad:
             checks.writeable(name, argument, array)
 
 
-def _numbers(name, **coefficients):
+def numbers(name, **coefficients):
+    """Coefficients as floats."""
     return [checks.real(name, argument, value) for argument, value in coefficients.items()]
 
 
-def _check_betas(name, beta1, beta2):
-    betas = _numbers(name, beta1=beta1, beta2=beta2)
+def check_betas(name, beta1, beta2):
+    """Both betas as floats in [0, 1)."""
+    betas = numbers(name, beta1=beta1, beta2=beta2)
     for argument, beta in zip(("beta1", "beta2"), betas, strict=True):
         if not 0 <= beta < 1:
             raise ValueError(f"{name}: {argument} must be at least 0 and less than 1, got {beta}")
     return betas
 
 
-def _check_step(name, step):
+def check_step(name, step):
+    """A step number as an int of at least 1."""
     step = checks.integer(name, "step", step)
     if step < 1:
         raise ValueError(f"{name}: step counts from 1, got {step}")

@@ -1,6 +1,5 @@
 """What the networks share: a convolution with batch norm and ReLU, scaled widths, and the check of their input."""
 
-from .. import functional as F
 from .. import nn
 from ..tensor import Tensor
 
@@ -15,10 +14,10 @@ class ConvBNReLU(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, eps=1e-5):
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
-        self.bn = nn.BatchNorm2d(out_channels, eps=eps)
+        self.bn = nn.BatchNormReLU2d(out_channels, eps=eps)
 
     def forward(self, x):
-        return F.relu(self.bn(self.conv(x)))
+        return self.bn(self.conv(x))
 
 
 def scale_channels(channels, width):

@@ -115,18 +115,18 @@ class InceptionV2(nn.Module):
         self.last_linear = nn.Linear(channels, num_classes)
 
     def add_unit(self, name, in_channels, out_channels, kernel_size, stride=1, separable=False):
-        """Make a convolution, called `name`, and its batch norm."""
+        """Make a convolution, called `name`, and its batch norm with ReLU."""
         padding = kernel_size // 2
         if separable:
             conv = nn.SeparableConv2d(in_channels, out_channels, kernel_size, stride, padding, depth_multiplier=8)
         else:
             conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding)
         self.add_module(name, conv)
-        self.add_module(f"{name}_bn", nn.BatchNorm2d(out_channels))
+        self.add_module(f"{name}_bn", nn.BatchNormReLU2d(out_channels))
 
     def unit(self, name, x):
         """Convolution `name`, batch norm, ReLU."""
-        return F.relu(getattr(self, f"{name}_bn")(getattr(self, name)(x)))
+        return getattr(self, f"{name}_bn")(getattr(self, name)(x))
 
     def units(self, names, x):
         """Several, one after the other."""

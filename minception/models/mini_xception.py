@@ -20,7 +20,7 @@ class SeparableBlock(nn.Module):
     def __init__(self, in_channels, out_channels, stride=1):
         super().__init__()
         self.separable1 = nn.SeparableConv2d(in_channels, out_channels, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.bn1 = nn.BatchNormReLU2d(out_channels)
         self.separable2 = nn.SeparableConv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.pool = nn.MaxPool2d(3, stride, padding=1) if stride > 1 else nn.Identity()
@@ -33,7 +33,7 @@ class SeparableBlock(nn.Module):
 
     def forward(self, x):
         y = self.bn1(self.separable1(F.relu(x)))
-        y = self.bn2(self.separable2(F.relu(y)))
+        y = self.bn2(self.separable2(y))
         return self.pool(y) + self.skip(x)
 
 

@@ -21,7 +21,7 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels, out_channels, stride=1):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.bn1 = nn.BatchNormReLU2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
         if stride == 1 and in_channels == out_channels:
@@ -32,7 +32,7 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, x):
-        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn1(self.conv1(x))
         y = self.bn2(self.conv2(y))
         return F.relu(y + self.downsample(x))
 
@@ -52,7 +52,7 @@ class ResNet18(nn.Module):
             self.conv1 = nn.Conv2d(in_channels, channels[0], 7, stride=2, padding=3, bias=False)  # 112x112
         else:
             self.conv1 = nn.Conv2d(in_channels, channels[0], 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels[0])
+        self.bn1 = nn.BatchNormReLU2d(channels[0])
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if stem == "imagenet" else nn.Identity()  # 56x56
         self.layer1 = self._stage(channels[0], channels[0], stride=1)
         self.layer2 = self._stage(channels[0], channels[1], stride=2)  # 28x28
@@ -70,7 +70,7 @@ class ResNet18(nn.Module):
 
     def forward(self, x):
         check_images("resnet18", x, self.in_channels, least_size=1)
-        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(self.bn1(self.conv1(x)))
         x = self.layer1(x)
         x = self.layer2(x)
         x = self.layer3(x)

@@ -23,9 +23,10 @@ def convolutions(in_channels, width, batch_norm):
         for channels in group:
             out_channels = scale_channels(channels, width)
             layers.append(nn.Conv2d(in_channels, out_channels, 3, padding=1))
-            if batch_norm:
-                layers.append(nn.BatchNorm2d(out_channels))
-            layers.append(nn.ReLU())
+            if batch_norm:  # Identity has the place in the count of layers that ReLU has in the published names
+                layers += [nn.BatchNormReLU2d(out_channels), nn.Identity()]
+            else:
+                layers.append(nn.ReLU())
             in_channels = out_channels
         layers.append(nn.MaxPool2d(2))
     return layers

@@ -70,11 +70,11 @@ class Block(nn.Module):
         if self.projects:
             self.skip = nn.Conv2d(widths[0], widths[-1], 1, stride=2, bias=False)
             self.skipbn = nn.BatchNorm2d(widths[-1], eps=eps)
-        layers = []
+        layers = [nn.ReLU()] if leading_relu else []
         for before, after in pairwise(widths):
-            layers += [nn.ReLU(), SeparableConv(before, after, **separable), nn.BatchNorm2d(after, eps=eps)]
-        if not leading_relu:
-            del layers[0]
+            # Identity has the place in the count of layers that ReLU has in the published names.
+            layers += [SeparableConv(before, after, **separable), nn.BatchNormReLU2d(after, eps=eps), nn.Identity()]
+        layers[-2:] = [nn.BatchNorm2d(widths[-1], eps=eps)]  # no ReLU after the last
         if halve:
             layers.append(SamePool() if same_pooling else nn.MaxPool2d(3, stride=2, padding=1))
         self.rep = nn.Sequential(*layers)
@@ -107,9 +107,9 @@ class Xception(nn.Module):
 
         # Entry flow
         self.conv1 = nn.Conv2d(in_channels, c[32], 3, stride, padding, bias=False)  # 149x149
-        self.bn1 = nn.BatchNorm2d(c[32], eps=eps)
+        self.bn1 = nn.BatchNormReLU2d(c[32], eps=eps)
         self.conv2 = nn.Conv2d(c[32], c[64], 3, 1, padding, bias=False)  # 147x147
-        self.bn2 = nn.BatchNorm2d(c[64], eps=eps)
+        self.bn2 = nn.BatchNormReLU2d(c[64], eps=eps)
         self.block1 = Block((c[64], c[128], c[128]), halve=True, leading_relu=False, **block)  # 74x74
         self.block2 = Block((c[128], c[256], c[256]), halve=True, **block)  # 37x37
         self.block3 = Block((c[256], c[728], c[728]), halve=True, **block)  # 19x19
@@ -121,9 +121,9 @@ class Xception(nn.Module):
         # Exit flow
         self.block12 = Block((c[728], c[728], c[1024]), halve=True, **block)  # 10x10
         self.conv3 = SeparableConv(c[1024], c[1536], **separable)
-        self.bn3 = nn.BatchNorm2d(c[1536], eps=eps)
+        self.bn3 = nn.BatchNormReLU2d(c[1536], eps=eps)
         self.conv4 = SeparableConv(c[1536], c[2048], **separable)
-        self.bn4 = nn.BatchNorm2d(c[2048], eps=eps)
+        self.bn4 = nn.BatchNormReLU2d(c[2048], eps=eps)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(c[2048], num_classes)
 
@@ -133,12 +133,12 @@ class Xception(nn.Module):
 
     def forward(self, x):
         check_images("xception", x, self.in_channels, self.least_size)
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
+        x = self.bn1(self.conv1(x))
+        x = self.bn2(self.conv2(x))
         for position in range(1, 13):
             x = getattr(self, f"block{position}")(x)
-        x = F.relu(self.bn3(self.conv3(x)))
-        x = F.relu(self.bn4(self.conv4(x)))
+        x = self.bn3(self.conv3(x))
+        x = self.bn4(self.conv4(x))
         x = F.flatten(F.global_avg_pool2d(x), 1)  # (N, 2048)
         return self.fc(self.dropout(x))
 

@@ -20,22 +20,21 @@ DEEPER_ENTRY = ((128, 2), (256, 1), (256, 2), (728, 1), (728, 2))
 
 
 class SeparableConv(nn.Module):
-    """3x3 depthwise convolution and batch norm, 1x1 convolution and batch norm; with `relu`, ReLU after each.
+    """3x3 depthwise convolution and batch norm, 1x1 convolution and batch norm.
 
-    (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride)).
+    (N, in_channels, H, W) to (N, out_channels, ceil(H / stride), ceil(W / stride)). With `relu_between`, ReLU follows
+    the first batch norm, with `relu_after` the second.
     """
 
-    def __init__(self, in_channels, out_channels, stride=1, relu=False):
+    def __init__(self, in_channels, out_channels, stride=1, relu_between=False, relu_after=False):
         super().__init__()
         self.conv_dw = nn.DepthwiseConv2d(in_channels, 3, stride, padding=1, bias=False)
-        self.bn_dw = nn.BatchNorm2d(in_channels, eps=EPS)
+        self.bn_dw = (nn.BatchNormReLU2d if relu_between else nn.BatchNorm2d)(in_channels, eps=EPS)
         self.conv_pw = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.bn_pw = nn.BatchNorm2d(out_channels, eps=EPS)
-        self.activation = nn.ReLU() if relu else nn.Identity()
+        self.bn_pw = (nn.BatchNormReLU2d if relu_after else nn.BatchNorm2d)(out_channels, eps=EPS)
 
     def forward(self, x):
-        x = self.activation(self.bn_dw(self.conv_dw(x)))
-        return self.activation(self.bn_pw(self.conv_pw(x)))
+        return self.bn_pw(self.conv_pw(self.bn_dw(self.conv_dw(x))))
 
 
 class ConvBN(nn.Module):
@@ -64,11 +63,12 @@ class XceptionModule(nn.Module):
         if skip == "conv":
             self.shortcut = ConvBN(widths[0], widths[-1], stride)
         relu_inside = skip == "none"
-        layers = {}
+        layers = {} if relu_inside else {"act1": nn.ReLU()}
         for position, (before, after) in enumerate(pairwise(widths), start=1):
-            if not relu_inside:
-                layers[f"act{position}"] = nn.ReLU()
-            layers[f"conv{position}"] = SeparableConv(before, after, stride if position == 3 else 1, relu_inside)
+            last = position == 3
+            # The ReLU before a separable convolution ends the one before, in one pass with its batch norm.
+            relu_after = relu_inside or not last
+            layers[f"conv{position}"] = SeparableConv(before, after, stride if last else 1, relu_inside, relu_after)
         self.stack = nn.Sequential(layers)
 
     def forward(self, x):

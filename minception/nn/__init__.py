@@ -8,7 +8,7 @@ from .dropout import Dropout
 from .linear import Linear
 from .loss import CrossEntropyLoss
 from .module import Module
-from .normalization import BatchNorm1d, BatchNorm2d, LocalResponseNorm
+from .normalization import BatchNorm1d, BatchNorm2d, BatchNormReLU2d, LocalResponseNorm
 from .parameter import Parameter
 from .pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from .shape import Flatten, Identity
@@ -19,6 +19,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNormReLU2d",
     "Conv2d",
     "CrossEntropyLoss",
     "DepthwiseConv2d",

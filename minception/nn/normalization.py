@@ -25,6 +25,7 @@ class _BatchNorm(Module):
     """
 
     _optional_state = frozenset({"num_batches_tracked"})
+    _operation = staticmethod(F.batch_norm)
 
     def __init__(
         self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, *, bias=True
@@ -82,7 +83,7 @@ class _BatchNorm(Module):
             # The average of k numbers is the average of k - 1, moved by 1/k towards the last.
             momentum = 1.0 / (int(self.num_batches_tracked) + 1) if tracking else 0.0
         use_running = self.track_running_stats or not self.training
-        output = F.batch_norm(
+        output = self._operation(
             input,
             self.running_mean if use_running else None,
             self.running_var if use_running else None,
@@ -93,7 +94,7 @@ class _BatchNorm(Module):
             eps=self.eps,
         )
         if tracking:
-            self.num_batches_tracked.add_(1)
+            self.num_batches_tracked.fill_(int(self.num_batches_tracked) + 1)
         return output
 
     def extra_repr(self):
@@ -126,7 +127,17 @@ class BatchNorm2d(_BatchNorm):
 
     def _check_input_dim(self, input):
         if input.ndim != 4:
-            raise ValueError(f"BatchNorm2d: expected 4D input (got {input.ndim}D input)")
+            raise ValueError(f"{type(self).__name__}: expected 4D input (got {input.ndim}D input)")
+
+
+class BatchNormReLU2d(BatchNorm2d):
+    """Batch normalisation and ReLU in one pass: what `Sequential(BatchNorm2d(...), ReLU())` computes, in less time.
+
+    Arguments, parameters, buffers and errors of `BatchNorm2d`. Between the two nothing can be read: the output is that
+    of the ReLU.
+    """
+
+    _operation = staticmethod(F.batch_norm_relu)
 
 
 class LocalResponseNorm(Module):

@@ -1,7 +1,7 @@
 """Adam."""
 
 from .. import kernels
-from .optimizer import Optimizer
+from .optimizer import Optimizer, partition
 
 
 class Adam(Optimizer):
@@ -42,23 +42,26 @@ class Adam(Optimizer):
         for i, beta in enumerate(betas):
             self.require(f"beta parameter at index {i}", beta, below=1)
 
-    def update(self, parameter, grad, state, group):
-        self._update_with(kernels.adam_update, parameter, grad, state, group)
+    def update_all(self, parameters, grads, states, group):
+        self._update_with(kernels.adam_update_all, parameters, grads, states, group)
 
-    def _update_with(self, kernel, parameter, grad, state, group):
-        state["step"] = state.get("step", 0) + 1
+    def _update_with(self, kernel, parameters, grads, states, group):
+        for state in states:
+            state["step"] = state.get("step", 0) + 1
         beta1, beta2 = group["betas"]
-        kernel(
-            parameter,
-            grad,
-            self.buffer(state, "exp_avg", parameter),
-            self.buffer(state, "exp_avg_sq", parameter),
-            self.buffer(state, "max_exp_avg_sq", parameter) if group["amsgrad"] else None,
-            step=state["step"],
-            lr=group["lr"],
-            beta1=beta1,
-            beta2=beta2,
-            eps=group["eps"],
-            weight_decay=group["weight_decay"],
-            maximize=group["maximize"],
-        )
+        for step, alike in partition(lambda state: state["step"], parameters, grads, states):
+            parameters, grads, states = alike
+            kernel(
+                parameters,
+                grads,
+                self._buffers(states, "exp_avg", parameters),
+                self._buffers(states, "exp_avg_sq", parameters),
+                self._buffers(states, "max_exp_avg_sq", parameters) if group["amsgrad"] else None,
+                step=step,
+                lr=group["lr"],
+                beta1=beta1,
+                beta2=beta2,
+                eps=group["eps"],
+                weight_decay=group["weight_decay"],
+                maximize=group["maximize"],
+            )

@@ -23,5 +23,5 @@ class AdamW(Adam):
     ):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
-    def update(self, parameter, grad, state, group):
-        self._update_with(kernels.adamw_update, parameter, grad, state, group)
+    def update_all(self, parameters, grads, states, group):
+        self._update_with(kernels.adamw_update_all, parameters, grads, states, group)

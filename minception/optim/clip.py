@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from .. import kernels
 from ..kernels.arrays import array_module
 from ..kernels.checks import real
 from ..tensor import Tensor
@@ -31,8 +32,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
         raise ValueError(f"clip_grad_norm_: max_norm must not be negative, got {max_norm}")
     grads = _gradients("clip_grad_norm_", parameters)
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = [_norm(grad._array, norm_type) for grad in grads if grad._array.size]
-        total_norm = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
+        total_norm = _joint_norm([grad._array for grad in grads if grad._array.size], norm_type)
         if error_if_nonfinite and not math.isfinite(total_norm):
             raise RuntimeError(
                 f"clip_grad_norm_: the total norm of order {norm_type} of the gradients is {total_norm}, so they "
@@ -40,8 +40,8 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
             )
         factor = max_norm / (total_norm + 1e-6)
         if not factor >= 1:
+            kernels.scale_all([grad._array for grad in grads], factor)
             for grad in grads:
-                grad._array[...] *= factor
                 grad._bump_version()
     return total_norm
 
@@ -69,6 +69,13 @@ def _gradients(name, parameters):
         if not isinstance(parameter, Tensor):
             raise TypeError(f"{name}: parameters[{i}] must be a Tensor, got {type(parameter).__name__}")
     return [p.grad for p in parameters if p.grad is not None]
+
+
+def _joint_norm(arrays, norm_type):
+    """The p-norm of all arrays laid end to end: the p-norm of their p-norms."""
+    if norm_type == 2:
+        return math.sqrt(kernels.sum_of_squares(arrays))
+    return float(np.linalg.norm([_norm(array, norm_type) for array in arrays], norm_type)) if arrays else 0.0
 
 
 def _norm(array, norm_type):

@@ -17,6 +17,15 @@ def plain_number(value):
     return value.item() if getattr(value, "shape", None) == () else value
 
 
+def partition(key, parameters, grads, states):
+    """Divide parameters by `key(state)`: yield each key with (its parameters, their gradients, their states), lists."""
+    rows = defaultdict(list)
+    for row in zip(parameters, grads, states, strict=True):
+        rows[key(row[-1])].append(row)
+    for value, alike in rows.items():
+        yield value, tuple(map(list, zip(*alike, strict=True)))
+
+
 class Optimizer:
     """Base of all optimizers, with PyTorch's interface.
 
@@ -27,7 +36,8 @@ class Optimizer:
     schedulers write `group["lr"]`. `state[parameter]` is a dict of arrays and numbers, made at the first step
     of that parameter.
 
-    A subclass writes `update`, which changes one parameter, and extends `check_options`.
+    A subclass writes `update`, which changes one parameter, or `update_all`, which changes many at once, and extends
+    `check_options`.
 
     TypeError: params is one tensor, or a set, or contains something else than tensors. ValueError: no parameters, the
     same parameter twice, a tensor that was computed from others, an option out of range; TypeError also for an option
@@ -55,7 +65,14 @@ class Optimizer:
 
     def update(self, parameter, grad, state, group):
         """Change the array `parameter` in place, given its gradient, its `state` dict and the options of its group."""
-        raise NotImplementedError(f"{type(self).__name__}: an optimizer needs an update method of its own")
+        if type(self).update_all is Optimizer.update_all:
+            raise NotImplementedError(f"{type(self).__name__}: an optimizer needs an update method of its own")
+        self.update_all([parameter], [grad], [state], group)
+
+    def update_all(self, parameters, grads, states, group):
+        """`update` of each parameter of a group that has a gradient: lists of their arrays, gradients and `state`s."""
+        for parameter, grad, state in zip(parameters, grads, states, strict=True):
+            self.update(parameter, grad, state, group)
 
     def check_options(self, options):
         """Raise ValueError for an option out of range, TypeError for one that is not a real number."""
@@ -121,9 +138,16 @@ class Optimizer:
         self.step_was_called = True
         for group in self.param_groups:
             options = {key: plain_number(value) for key, value in group.items()}
-            for p in group["params"]:
-                if p.grad is not None:
-                    self.update(p._array, p.grad._array, self.state[p], options)
+            chosen = [p for p in group["params"] if p.grad is not None]
+            try:
+                self.update_all(
+                    [p._array for p in chosen],
+                    [p.grad._array for p in chosen],
+                    [self.state[p] for p in chosen],
+                    options,
+                )
+            finally:  # an update that fails may have changed some
+                for p in chosen:
                     p._bump_version()
         return loss
 
@@ -143,6 +167,10 @@ class Optimizer:
         if name not in state:
             state[name] = array_module(parameter).zeros_like(parameter)
         return state[name]
+
+    def _buffers(self, states, name, parameters):
+        """`buffer` for each parameter."""
+        return [self.buffer(state, name, parameter) for state, parameter in zip(states, parameters, strict=True)]
 
     def state_dict(self):
         """Everything needed to continue with identical bits, as independent copies.

@@ -41,14 +41,15 @@ class RMSprop(Optimizer):
         self.require("momentum value", options["momentum"])
         self.require("alpha value", options["alpha"])
 
-    def update(self, parameter, grad, state, group):
-        state["step"] = state.get("step", 0) + 1
-        kernels.rmsprop_update(
-            parameter,
-            grad,
-            self.buffer(state, "square_avg", parameter),
-            self.buffer(state, "grad_avg", parameter) if group["centered"] else None,
-            self.buffer(state, "momentum_buffer", parameter) if group["momentum"] > 0 else None,
+    def update_all(self, parameters, grads, states, group):
+        for state in states:
+            state["step"] = state.get("step", 0) + 1
+        kernels.rmsprop_update_all(
+            parameters,
+            grads,
+            self._buffers(states, "square_avg", parameters),
+            self._buffers(states, "grad_avg", parameters) if group["centered"] else None,
+            self._buffers(states, "momentum_buffer", parameters) if group["momentum"] > 0 else None,
             lr=group["lr"],
             alpha=group["alpha"],
             eps=group["eps"],

@@ -2,7 +2,7 @@
 
 from .. import kernels
 from ..kernels.checks import real
-from .optimizer import Optimizer
+from .optimizer import Optimizer, partition
 
 
 class SGD(Optimizer):
@@ -37,20 +37,23 @@ class SGD(Optimizer):
         if options["nesterov"] and (momentum <= 0 or options["dampening"] != 0):
             raise ValueError("SGD: Nesterov momentum requires a momentum and zero dampening")
 
-    def update(self, parameter, grad, state, group):
-        momentum_buffer, first_step = None, False
-        if group["momentum"] != 0:
-            first_step = "momentum_buffer" not in state
-            momentum_buffer = self.buffer(state, "momentum_buffer", parameter)
-        kernels.sgd_update(
-            parameter,
-            grad,
-            momentum_buffer,
-            lr=group["lr"],
-            momentum=group["momentum"],
-            dampening=group["dampening"],
-            weight_decay=group["weight_decay"],
-            nesterov=group["nesterov"],
-            first_step=first_step,
-            maximize=group["maximize"],
-        )
+    def update_all(self, parameters, grads, states, group):
+        with_momentum = group["momentum"] != 0
+
+        def is_first_step(state):
+            return with_momentum and "momentum_buffer" not in state
+
+        for first_step, alike in partition(is_first_step, parameters, grads, states):
+            parameters, grads, states = alike
+            kernels.sgd_update_all(
+                parameters,
+                grads,
+                self._buffers(states, "momentum_buffer", parameters) if with_momentum else None,
+                lr=group["lr"],
+                momentum=group["momentum"],
+                dampening=group["dampening"],
+                weight_decay=group["weight_decay"],
+                nesterov=group["nesterov"],
+                first_step=first_step,
+                maximize=group["maximize"],
+            )

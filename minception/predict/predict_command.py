@@ -9,6 +9,7 @@ import numpy as np
 import minception as mc
 from minception import models
 from minception.memory import keep_freed_memory
+from minception.train.compilation_line import CompilationLine
 from minception.train.config import KERNELS, ConfigError, option
 
 from .averaging import predict
@@ -81,7 +82,9 @@ def run(arguments):
             classifiers, arguments.images, top=arguments.top, crops=arguments.crops, batch_size=arguments.batch_size
         )
         show = _show_json if arguments.json else _show
-        return 1 if show(predictions, arguments.command) else 0
+        # For people only, since programs read what predict writes; and not live, since lines are written meanwhile.
+        with CompilationLine(show=sys.stderr.isatty(), live=False).watching(arguments.kernels):
+            return 1 if show(predictions, arguments.command) else 0
 
 
 def pairs(typed):

@@ -20,6 +20,8 @@ POOLS = {"MaxPool2d": "max pool", "AvgPool2d": "average pool"}
 NAMES = {
     "BatchNormTrain": (NORMALIZATION, "batch norm"),
     "BatchNormEval": (NORMALIZATION, "batch norm"),
+    "BatchNormReLUTrain": (NORMALIZATION, "batch norm, ReLU"),
+    "BatchNormReLUEval": (NORMALIZATION, "batch norm, ReLU"),
     "LocalResponseNorm": (NORMALIZATION, "local response norm"),
     "ReLU": (ACTIVATION, "ReLU"),
     "ELU": (ACTIVATION, "ELU"),
@@ -39,6 +41,8 @@ NAMES = {
 NOTES = {
     "BatchNormTrain": "BN",
     "BatchNormEval": "BN",
+    "BatchNormReLUTrain": "BN, ReLU",
+    "BatchNormReLUEval": "BN, ReLU",
     "ReLU": "ReLU",
     "ELU": "ELU",
     "Tanh": "tanh",

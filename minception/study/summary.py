@@ -10,7 +10,8 @@ from .receptive_field import WHOLE_IMAGE, field_size, receptive_fields
 from .table import as_table
 from .trace import checked_size, evaluation_calls, trace
 
-FUNCTIONS = {"ReLU": "relu", "BatchNormTrain": "batch_norm"}  # the others' names follow from those of their classes
+# The others' names follow from those of their classes.
+FUNCTIONS = {"ReLU": "relu", "BatchNormTrain": "batch_norm", "BatchNormReLUTrain": "batch_norm_relu"}
 
 
 @dataclass(frozen=True)

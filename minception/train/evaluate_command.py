@@ -11,6 +11,7 @@ from minception.memory import keep_freed_memory
 
 from . import datasets, plots
 from .build import build_model
+from .compilation_line import CompilationLine
 from .config import DATA, DEVICES, KERNELS, ConfigError, TrainConfig
 from .errors import RunError
 from .evaluation import evaluate
@@ -50,7 +51,7 @@ def add_arguments(parser):
         metavar="DIR",
         help=f"folder for {NUMBERS} and {PICTURE} (default: the folder of CHECKPOINT)",
     )
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar while downloading")
+    parser.add_argument("--no-progress", action="store_true", help="no bar while downloading, no line while compiling")
 
 
 def run(arguments):
@@ -67,7 +68,8 @@ def run(arguments):
     with mc.use_kernels(arguments.kernels), np.errstate(all="ignore"):
         model = build_model(config, len(record["data"]["class_names"]))
         checkpoint.load_into(model, state_dict, path)
-        result = evaluate(model, images.test_loader(arguments.batch_size))
+        with CompilationLine(not arguments.no_progress).watching(arguments.kernels):
+            result = evaluate(model, images.test_loader(arguments.batch_size))
     if not np.isfinite(result.loss):
         raise RunError(f"{path}: the network's loss is {result.loss}; its weights are of no use")
     numbers = summary(result, images.test.class_names)

@@ -25,8 +25,10 @@ class Attempt:
     def check_gradients(self):
         """Raise NonFiniteError if a gradient has NaN or infinite elements, before they reach the weights."""
         parameters = self.state.model.named_parameters()
-        grads = ((name, parameter.grad) for name, parameter in parameters if parameter.grad is not None)
-        name, array = first_nonfinite(grads)
+        grads = {name: parameter.grad for name, parameter in parameters if parameter.grad is not None}
+        if math.isfinite(mc.kernels.sum_of_squares([grad._array for grad in grads.values()])):
+            return
+        name, array = first_nonfinite(grads.items())  # none: the squares of large float64 numbers overflowed
         if name is not None:
             origin = f"The first is the gradient of {name} ({_count(array)}); the loss was finite."
             raise self._error("gradients became NaN or infinite", origin)

@@ -15,6 +15,7 @@ from minception.memory import keep_freed_memory
 from . import datasets, resume
 from .arguments import add_arguments, given_settings
 from .build import build_state
+from .compile_ahead import compile_ahead
 from .config import TrainConfig
 from .errors import Interrupted, NonFiniteError, RunError
 from .folder import RunFolder
@@ -51,7 +52,7 @@ def run(arguments):
     _announce(config, data, state, folder)
     again = f"{arguments.command} --resume {shlex.quote(str(folder.path))}"
     with mc.use_kernels(config.kernels), np.errstate(all="ignore"):  # the loop itself checks every loss
-        return _carry_through(state, data, config, folder, Progress(not arguments.no_progress), again)
+        return _carry_through(state, data, config, folder, not arguments.no_progress, again)
 
 
 def _new_run(arguments):
@@ -115,11 +116,12 @@ def _announce(config, data, state, folder):
         note(f"Resumed after epoch {state.epoch}" + (f" and {state.batch} batches" if state.batch else ""))
 
 
-def _carry_through(state, data, config, folder, progress, again):
+def _carry_through(state, data, config, folder, show, again):
     """Train; on an early end, say what was saved and how to go on. Returns the exit status."""
     try:
+        compile_ahead(state, config, data.train.images.shape[1:], data.train.num_classes, show)
         with Interruption() as interruption:
-            train(state, data, config, folder, progress, interruption)
+            train(state, data, config, folder, Progress(show), interruption)
     except Interrupted:
         check_before_saving(state)
         folder.save_checkpoint(state)

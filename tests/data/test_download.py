@@ -173,7 +173,7 @@ def test_error_statuses(status, requests, server, target):
 
 def test_a_passing_error_is_overcome(server, target, monkeypatch):
     pauses = []
-    monkeypatch.setattr(module.time, "sleep", lambda seconds: pauses.append(seconds) if seconds else None)
+    monkeypatch.setattr(time, "sleep", lambda seconds: pauses.append(seconds) if seconds else None)
     server.statuses = [503, 502]
     get(server, target, backoff=30.0)
     assert_right(target)

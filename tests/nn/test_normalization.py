@@ -121,3 +121,43 @@ def test_wrong_inputs_fail_and_change_nothing(layer, shape, words):
         layer(mc.Tensor(np.zeros(shape, np.float32)))
     for name, value in layer.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
+
+
+class Named(torch.nn.BatchNorm2d):
+    """torch's batch norm and ReLU under the names of one layer, for `assert_same`."""
+
+    def forward(self, input):
+        return torch.relu(super().forward(input))
+
+    def __repr__(self):
+        return super().__repr__().replace("Named", "BatchNormReLU2d")
+
+
+@pytest.mark.parametrize("options", [{}, *OPTIONS], ids=str)
+def test_with_relu_is_torchs_batch_norm_and_relu(options, rng):
+    """In both modes, in float32 and float64: output, gradients, statistics."""
+    layer = nn.BatchNormReLU2d(4, **options)
+    assert_same(layer, Named(4, **options), 3.0 * rng.normal(size=(3, 4, 5, 2)) + 1.5, rng, magnitude=8.0)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_with_relu_exchanges_its_state_with_torchs_sequential(training, rng):
+    twin = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.ReLU())
+    fill_randomly(twin, rng)
+    model = nn.Sequential(nn.BatchNormReLU2d(3), nn.Identity()).double()
+    copy_state(twin, model)
+    x = rng.normal(size=(4, 3, 5, 2))
+    for step in range(2):
+        y, expected = model.train(training)(mc.Tensor(x + step)), twin.train(training)(torch.tensor(x + step))
+        assert_close(y, expected, terms=100, scale=8.0)
+    state = model.state_dict()
+    assert list(state) == list(twin.state_dict())
+    twin.load_state_dict({name: torch.tensor(value) for name, value in state.items()})
+    assert_close(model.eval()(mc.Tensor(x)), twin.eval()(torch.tensor(x)), terms=100, scale=8.0)
+
+
+def test_with_relu_is_a_batch_norm():
+    """So that what looks for batch norms, to freeze them for example, finds it."""
+    layer = nn.BatchNormReLU2d(3, eps=1e-3)
+    assert isinstance(layer, nn.BatchNorm2d)
+    assert repr(layer) == repr(nn.BatchNorm2d(3, eps=1e-3)).replace("BatchNorm2d", "BatchNormReLU2d")

@@ -48,6 +48,71 @@ def test_step_writes_in_place_and_is_noticed_by_autograd(optimizer):
         product.sum().backward()
 
 
+OPTIONS = {"SGD": {"momentum": 0.9, "dampening": 0.3}, "RMSprop": {"momentum": 0.9, "centered": True}}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_parameters_may_be_at_different_steps(optimizer):
+    """One whose first gradient comes later has its own first step, whatever the others have done."""
+    twins = Twins()
+    options = {"lr": 0.1} | OPTIONS.get(optimizer.__name__, {})
+    ours, theirs = optimizer(twins.ours, **options), getattr(torch.optim, optimizer.__name__)(twins.theirs, **options)
+    for without in ([1], [0, 1], [], [2], []):
+        twins.draw_grads(without)
+        ours.step()
+        theirs.step()
+    twins.assert_equal(5)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_bits_are_the_same_whatever_the_memory_of_weights_and_gradients(optimizer, rng):
+    """Channels-last weights, gradients in another order, a sliced parameter: as if each were row-major."""
+    values, grads = rng.standard_normal((2, 4, 6, 3, 3)).astype(np.float32)
+    options = {"lr": 0.1, "weight_decay": 0.01} | OPTIONS.get(optimizer.__name__, {})
+
+    def last(array):
+        return np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+    def trained(make_weight, make_grad):
+        p, other = Parameter(np.zeros(1)), Parameter(np.ones(5, np.float32))
+        p._array = make_weight(values)
+        minimizer = optimizer([p, other], **options)
+        for _ in range(3):
+            p.grad, other.grad = Tensor._wrap(make_grad(grads)), Tensor._wrap(np.ones(5, np.float32))
+            minimizer.step()
+        state = {name: value for name, value in minimizer.state[p].items() if name != "step"}
+        return [np.array(a, order="C") for a in (p._array, other._array, *state.values())]
+
+    expected = trained(np.copy, np.copy)
+    for pair in ((last, last), (last, np.copy), (np.copy, last), (lambda a: np.repeat(a, 2, 0)[::2], last)):
+        for actual, right in zip(trained(*pair), expected, strict=True):
+            assert actual.tobytes() == right.tobytes()
+
+
+def test_an_optimizer_of_ones_own_writes_update(rng):
+    class Sign(optim.Optimizer):
+        def update(self, parameter, grad, state, group):
+            state["step"] = state.get("step", 0) + 1
+            parameter -= group["lr"] * np.sign(grad)
+
+    p, q, r = one(), one(), one()
+    minimizer = Sign([p, q, r], {"lr": 0.25, "weight_decay": 0})
+    p.grad, q.grad = Tensor(np.array([3.0, 0.0, -2.0])), Tensor(np.ones(3))
+    minimizer.step()
+    assert p.tolist() == [0.75, 1.0, 1.25] and q.tolist() == [0.75] * 3 and r.tolist() == [1.0] * 3
+    assert minimizer.state[p] == {"step": 1} and r not in minimizer.state
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_update_of_one_parameter_is_its_step(optimizer):
+    p, q = one(), one()
+    minimizer = optimizer([p], lr=0.1)
+    p.grad = Tensor(np.array([3.0, 0.0, -2.0]))
+    minimizer.step()
+    minimizer.update(q._array, p.grad._array, {}, minimizer.param_groups[0])
+    np.testing.assert_array_equal(q._array, p._array)
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_gradients_survive_a_step(optimizer):
     twins = Twins()

@@ -25,8 +25,10 @@ def kept(model, in_channels=3, **options):
     [
         (nn.Conv2d(3, 5, 3, padding=1), 0),  # it keeps the images, which do not count
         (nn.Sequential(nn.Conv2d(3, 5, 1), nn.ReLU()), 5 * PLANE),  # ReLU keeps its output
-        # Batch norm keeps its input, the mean and the variance of each channel; ReLU its output.
-        (ConvBNReLU(3, 5, 3, padding=1), 5 * PLANE + 2 * 5 * 4 + 5 * PLANE),
+        # Batch norm keeps its input, the mean and the variance of each channel; ReLU its output; both together only
+        # the input, and for each channel scale and shift too.
+        (nn.Sequential(nn.Conv2d(3, 5, 1), nn.BatchNorm2d(5), nn.ReLU()), 5 * PLANE + 2 * 5 * 4 + 5 * PLANE),
+        (ConvBNReLU(3, 5, 3, padding=1), 5 * PLANE + 4 * 5 * 4),
         # The second convolution keeps what ReLU keeps already.
         (nn.Sequential(nn.Conv2d(3, 5, 1), nn.ReLU(), nn.Conv2d(5, 6, 1)), 5 * PLANE),
         (nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 6, 1)), 5 * PLANE),
@@ -47,11 +49,11 @@ def test_by_hand(model, expected):
 def test_of_a_batch():
     """Means and variances do not grow with the batch."""
     model = ConvBNReLU(3, 5, 3, padding=1)
-    assert kept(model, batch_size=7) == 7 * 2 * 5 * PLANE + 2 * 5 * 4
+    assert kept(model, batch_size=7) == 7 * 5 * PLANE + 4 * 5 * 4
 
 
 def test_of_a_double_network():
-    assert kept(ConvBNReLU(3, 5, 3, padding=1).double()) == 2 * (2 * 5 * PLANE + 2 * 5 * 4)
+    assert kept(ConvBNReLU(3, 5, 3, padding=1).double()) == 2 * (5 * PLANE + 4 * 5 * 4)
 
 
 def test_frozen_layers_keep_nothing():

@@ -36,8 +36,8 @@ def test_rows():
     summary = summarize(Small(), 8)
     assert summary.rows == (
         Row("Small", "Small", (2,), 1, 0, 0, (10, 10)),
-        Row("stem", "ConvBNReLU", (4, 8, 8), 4 * 27 + 8, 64 * 4 * 27, 2 * 4 * PLANE + 2 * 4 * 4, (3, 3)),
-        Row("body.0", "Conv2d", (4, 8, 8), 16, 64 * 16, 0, (3, 3)),
+        Row("stem", "ConvBNReLU", (4, 8, 8), 4 * 27 + 8, 64 * 4 * 27, 4 * PLANE + 4 * 4 * 4, (3, 3)),
+        Row("body.0", "Conv2d", (4, 8, 8), 16, 64 * 16, 4 * PLANE, (3, 3)),
         Row("body.1.0", "MaxPool2d", (4, 4, 4), 0, 0, 4 * 16, (4, 4)),
         Row("body.1.1", "ReLU", (4, 4, 4), 0, 0, 4 * 16 * 4, (4, 4)),
         Row("(multiply)", "function", (4, 4, 4), 0, 0, 0, (4, 4)),
@@ -55,7 +55,7 @@ def test_totals():
     assert (summary.input_size, summary.in_channels, summary.batch_size) == ((8, 8), 3, 1)
     assert summary.parameters == 1 + 116 + 16 + 10 + 24
     assert summary.multiply_accumulates == 64 * 4 * 27 + 64 * 16 + 8
-    assert summary.activation_bytes == 2 * 4 * PLANE + 32 + 64 + 256 + 16
+    assert summary.activation_bytes == 2 * 4 * PLANE + 64 + 64 + 256 + 16
     assert (summary.last_layer, summary.receptive_field) == ("pool", (10, 10))
     assert summary.auxiliary_parameters == 0
 
@@ -65,10 +65,10 @@ def test_depth():
     names = {depth: [row.name for row in summarize(Small(), 8, depth=depth).rows] for depth in (1, 2, 3, 9)}
     assert names[1] == ["Small", "stem", "body", "(multiply)", "pool", "pool", "(reshape)", "fc", "never"]
     assert names[2] == [
-        *("Small", "stem.conv", "stem.bn", "stem (relu)", "body.0", "body.1"),
+        *("Small", "stem.conv", "stem.bn", "body.0", "body.1"),
         *("(multiply)", "pool", "pool", "(reshape)", "fc", "never"),
     ]
-    assert names[3] == names[9] == [*names[2][:5], "body.1.0", "body.1.1", *names[2][6:]]
+    assert names[3] == names[9] == [*names[2][:4], "body.1.0", "body.1.1", *names[2][5:]]
 
 
 @pytest.mark.parametrize("depth", [None, 1, 2, 3, 99])
@@ -210,8 +210,8 @@ def test_table():
     assert [line.split()[0] for line in rows if not line.startswith("(")] == [
         "stem", "first", "aux1", "second", "aux2", "third", "fc",
     ]  # fmt: skip
-    # What it keeps: two times 8 planes of 9x9 values, and the 3 planes of the scaled images.
-    assert rows[2].split() == "stem ConvBNReLU 8 x 9 x 9 232 0.02 5.87 3 x 3".split()
+    # What it keeps: 8 planes of 9x9 values, and the 3 planes of the scaled images.
+    assert rows[2].split() == "stem ConvBNReLU 8 x 9 x 9 232 0.02 3.40 3 x 3".split()
     assert rows[4].startswith("aux1 *") and rows[4].endswith("whole image")
     assert total.startswith("total") and f"{summary.parameters:,}" in total
     assert parameters.startswith(f"Parameters: {summary.parameters:,}, 466 of them in auxiliary heads (*)")

@@ -10,6 +10,7 @@ MODULES = (
     "depthwise",
     "pooling",
     "batch_norm",
+    "batch_norm_relu",
     "local_response_norm",
     "activation",
     "joining",
@@ -20,6 +21,7 @@ MODULES = (
     "elementwise",
     "reduction",
     "shape",
+    "norm",
     "update",
 )
 

@@ -49,8 +49,38 @@ def pooling(call):
     ]
 
 
-def batch_norm(input=X, running_mean=FOUR, running_var=FOUR, weight=FOUR, bias=FOUR, training=True, **options):
-    return F.batch_norm(input, running_mean, running_var, weight, bias, training, **options)
+def batch_norms(function):
+    """Wrong calls of batch norm, with or without ReLU."""
+
+    def call(input=X, running_mean=FOUR, running_var=FOUR, weight=FOUR, bias=FOUR, training=True, **options):
+        return function(input, running_mean, running_var, weight, bias, training, **options)
+
+    return [
+        wrong("input an array", lambda: call(ARRAY), TypeError, "input must be a Tensor, got ndarray"),
+        wrong("input of rank 1", lambda: call(FOUR, None, None), ValueError, "x must have at least 2", "(4,)"),
+        wrong("one value per channel", lambda: call(X[:1, :, :1, :1]), ValueError, "Expected more than 1 value"),
+        wrong("running_mean too long", lambda: call(X, FIVE), ValueError, "running_mean must have shape (4,)"),
+        wrong(
+            "running_var too long", lambda: call(X, FOUR, FIVE), ValueError, "running_var must have shape (4,)"
+        ),
+        wrong(
+            "running_mean in float64 beside float32",
+            lambda: call(X, FOUR.double()),
+            TypeError,
+            "all arrays must have one dtype",
+            "running_mean is float64",
+        ),
+        wrong("running_mean an array", lambda: call(X, ARRAY), TypeError, "running_mean must be a Tensor"),
+        wrong("running_var alone", lambda: call(X, None), ValueError, "must both be given or both be None"),
+        wrong(
+            "no statistics", lambda: call(X, None, None, training=False), ValueError, "are needed when training"
+        ),
+        wrong("weight too long", lambda: call(X, weight=FIVE), ValueError, "weight must have shape (4,)", "(5,)"),
+        wrong("bias too long", lambda: call(X, bias=FIVE), ValueError, "bias must have shape (4,)", "(5,)"),
+        wrong("eps zero", lambda: call(X, eps=0.0), ValueError, "eps must be positive during training", "0.0"),
+        *not_reals("eps", lambda bad: call(X, eps=bad), nan="must be positive"),
+        *not_reals("momentum", lambda bad: call(X, momentum=bad)),
+    ]
 
 
 TABLES = {
@@ -107,32 +137,8 @@ TABLES = {
         wrong("bias too long", lambda: F.linear(LOGITS, LOGITS, FIVE), ValueError, "bias must have shape (2,)", "(5,)"),
         wrong("input float64", lambda: F.linear(LOGITS.double(), LOGITS), TypeError, "one dtype", "x is float64"),
     ],
-    "functional.batch_norm": [
-        wrong("input an array", lambda: batch_norm(ARRAY), TypeError, "input must be a Tensor, got ndarray"),
-        wrong("input of rank 1", lambda: batch_norm(FOUR, None, None), ValueError, "x must have at least 2", "(4,)"),
-        wrong("one value per channel", lambda: batch_norm(X[:1, :, :1, :1]), ValueError, "Expected more than 1 value"),
-        wrong("running_mean too long", lambda: batch_norm(X, FIVE), ValueError, "running_mean must have shape (4,)"),
-        wrong(
-            "running_var too long", lambda: batch_norm(X, FOUR, FIVE), ValueError, "running_var must have shape (4,)"
-        ),
-        wrong(
-            "running_mean in float64 beside float32",
-            lambda: batch_norm(X, FOUR.double()),
-            TypeError,
-            "all arrays must have one dtype",
-            "running_mean is float64",
-        ),
-        wrong("running_mean an array", lambda: batch_norm(X, ARRAY), TypeError, "running_mean must be a Tensor"),
-        wrong("running_var alone", lambda: batch_norm(X, None), ValueError, "must both be given or both be None"),
-        wrong(
-            "no statistics", lambda: batch_norm(X, None, None, training=False), ValueError, "are needed when training"
-        ),
-        wrong("weight too long", lambda: batch_norm(X, weight=FIVE), ValueError, "weight must have shape (4,)", "(5,)"),
-        wrong("bias too long", lambda: batch_norm(X, bias=FIVE), ValueError, "bias must have shape (4,)", "(5,)"),
-        wrong("eps zero", lambda: batch_norm(X, eps=0.0), ValueError, "eps must be positive during training", "0.0"),
-        *not_reals("eps", lambda bad: batch_norm(X, eps=bad), nan="must be positive"),
-        *not_reals("momentum", lambda bad: batch_norm(X, momentum=bad)),
-    ],
+    "functional.batch_norm": batch_norms(F.batch_norm),
+    "functional.batch_norm_relu": batch_norms(F.batch_norm_relu),
     "functional.local_response_norm": [
         wrong("input an array", lambda: F.local_response_norm(ARRAY, 3), TypeError, "input 0 must be a Tensor"),
         wrong("input of rank 2", lambda: F.local_response_norm(LOGITS, 3), ValueError, "x must have 4", "(2, 3)"),

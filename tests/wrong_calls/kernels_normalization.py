@@ -76,6 +76,18 @@ def evaluate(x=X, running_mean=C3, running_var=C3, weight=C3, bias=C3, eps=1e-5)
     return kernels.batch_norm_eval(x, running_mean, running_var, weight, bias, eps)
 
 
+def relu_train_backward(grad_output=X, x=X, weight=C3, mean=C3, var=C3, scale=C3, shift=C3, eps=1e-5):
+    return kernels.batch_norm_relu_train_backward(grad_output, x, weight, mean, var, scale, shift, eps)
+
+
+def relu_eval_backward(grad_output=X, x=X, running_mean=C3, running_var=C3, weight=C3, bias=C3, eps=1e-5):
+    return kernels.batch_norm_relu_eval_backward(grad_output, x, running_mean, running_var, weight, bias, eps)
+
+
+def relu_evaluate(x=X, running_mean=C3, running_var=C3, weight=C3, bias=C3, eps=1e-5):
+    return kernels.batch_norm_relu_eval(x, running_mean, running_var, weight, bias, eps)
+
+
 def read_only(array):
     view = array.view()
     view.flags.writeable = False
@@ -137,6 +149,40 @@ TABLES = {
         *per_channel("running_mean", lambda bad: eval_backward(running_mean=bad)),
         *per_channel("running_var", lambda bad: eval_backward(running_var=bad)),
         *eval_eps(lambda bad: eval_backward(eps=bad)),
+    ],
+    "kernels.batch_norm_relu_train": [
+        *images(lambda bad: kernels.batch_norm_relu_train(bad, C3, C3)),
+        *per_channel("weight", lambda bad: kernels.batch_norm_relu_train(X, bad, C3), optional=True),
+        *per_channel("bias", lambda bad: kernels.batch_norm_relu_train(X, C3, bad), optional=True),
+        *training_eps(lambda bad: kernels.batch_norm_relu_train(X, C3, C3, bad)),
+        *one_value(lambda x: kernels.batch_norm_relu_train(x, C3, C3)),
+    ],
+    "kernels.batch_norm_relu_train_backward": [
+        *grad_outputs(relu_train_backward),
+        *images(lambda bad: relu_train_backward(x=bad)),
+        *per_channel("weight", lambda bad: relu_train_backward(weight=bad), optional=True),
+        *per_channel("mean", lambda bad: relu_train_backward(mean=bad)),
+        *per_channel("var", lambda bad: relu_train_backward(var=bad)),
+        *per_channel("scale", lambda bad: relu_train_backward(scale=bad)),
+        *per_channel("shift", lambda bad: relu_train_backward(shift=bad)),
+        *training_eps(lambda bad: relu_train_backward(eps=bad)),
+    ],
+    "kernels.batch_norm_relu_eval": [
+        *images(relu_evaluate),
+        *per_channel("running_mean", lambda bad: relu_evaluate(running_mean=bad)),
+        *per_channel("running_var", lambda bad: relu_evaluate(running_var=bad)),
+        *per_channel("weight", lambda bad: relu_evaluate(weight=bad), optional=True),
+        *per_channel("bias", lambda bad: relu_evaluate(bias=bad), optional=True),
+        *eval_eps(lambda bad: relu_evaluate(eps=bad)),
+    ],
+    "kernels.batch_norm_relu_eval_backward": [
+        *grad_outputs(relu_eval_backward),
+        *images(lambda bad: relu_eval_backward(x=bad)),
+        *per_channel("running_mean", lambda bad: relu_eval_backward(running_mean=bad)),
+        *per_channel("running_var", lambda bad: relu_eval_backward(running_var=bad)),
+        *per_channel("weight", lambda bad: relu_eval_backward(weight=bad), optional=True),
+        *per_channel("bias", lambda bad: relu_eval_backward(bias=bad), optional=True),
+        *eval_eps(lambda bad: relu_eval_backward(eps=bad)),
     ],
     "kernels.batch_norm_update_running": [
         *not_floating_arrays("running_mean", C3, update),

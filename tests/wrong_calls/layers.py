@@ -128,6 +128,7 @@ TABLES = {
     ],
     "nn.BatchNorm1d": batch_norms(nn.BatchNorm1d, "2D or 3D", tensor(3, 4)),
     "nn.BatchNorm2d": batch_norms(nn.BatchNorm2d, "4D", IMAGES),
+    "nn.BatchNormReLU2d": batch_norms(nn.BatchNormReLU2d, "4D", IMAGES),
     "nn.LocalResponseNorm": [
         *positive_integers("size", nn.LocalResponseNorm),
         *not_reals("alpha", lambda bad: nn.LocalResponseNorm(3, alpha=bad)),

@@ -33,6 +33,7 @@ NOTHING_TO_REFUSE = {
     "Module.zero_grad": "Its flag may be anything that is true or false.",
     "Optimizer.buffer": "Optimizers call it in their update, with an array that the optimizer holds.",
     "Optimizer.state_dict": READS,
+    "Optimizer.update_all": "`step` calls it, with lists that it has made.",
     "Optimizer.zero_grad": "Its flag may be anything that is true or false.",
     "Tensor.abs": ANY_TENSOR,
     "Tensor.clone": ANY_TENSOR,

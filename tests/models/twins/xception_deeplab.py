@@ -20,17 +20,16 @@ class Shortcut(nn.Module):
 
 
 class Separable(nn.Module):
-    """Batch norm after both convolutions, and a ReLU after both where `activate`."""
+    """Batch norm after both convolutions; a ReLU after the first where `between`, after the second where `after`."""
 
-    def __init__(self, i, o, stride, activate):
+    def __init__(self, i, o, stride, between, after):
         super().__init__()
-        activation = nn.ReLU if activate else nn.Identity
         self.conv_dw = nn.Conv2d(i, i, 3, stride, 1, groups=i, bias=False)
         self.bn_dw = nn.BatchNorm2d(i, eps=EPS)
-        self.act_dw = activation()
+        self.act_dw = nn.ReLU() if between else nn.Identity()
         self.conv_pw = nn.Conv2d(i, o, 1, bias=False)
         self.bn_pw = nn.BatchNorm2d(o, eps=EPS)
-        self.act_pw = activation()
+        self.act_pw = nn.ReLU() if after else nn.Identity()
 
     def forward(self, x):
         x = self.act_dw(self.bn_dw(self.conv_dw(x)))
@@ -38,7 +37,10 @@ class Separable(nn.Module):
 
 
 class Block(nn.Module):
-    """Three separable convolutions, each after a ReLU, the last with the stride. The last block has no skip."""
+    """Three separable convolutions, each after a ReLU, the last with the stride. The last block has no skip.
+
+    The ReLU before the second and third is counted as the end of the one before.
+    """
 
     def __init__(self, i, outs, stride, last=False):
         super().__init__()
@@ -47,9 +49,9 @@ class Block(nn.Module):
         self.shortcut = Shortcut(i, outs[-1], stride) if changes and not last else None
         layers = OrderedDict()
         for number, (before, after) in enumerate(zip([i, *outs[:-1]], outs, strict=True), 1):
-            if not last:
-                layers[f"act{number}"] = nn.ReLU()
-            layers[f"conv{number}"] = Separable(before, after, stride if number == 3 else 1, activate=last)
+            if number == 1 and not last:
+                layers["act1"] = nn.ReLU()
+            layers[f"conv{number}"] = Separable(before, after, stride if number == 3 else 1, last, last or number < 3)
         self.stack = nn.Sequential(layers)
 
     def forward(self, x):

@@ -3,7 +3,9 @@
 from ..mutation import mistakes
 
 TRAIN, EVAL = ("batch_norm, training",), ("batch_norm, evaluating",)
-REFERENCE, CPU = "kernels.reference.batch_norm", "kernels.cpu.batch_norm"
+REFERENCE, PASSES = "kernels.reference.batch_norm", "kernels.cpu.batch_norm_passes"
+CHANNELS = "kernels.cpu.batch_norm_channels"
+SLICES = ("kernels.test_batch_norm_passes:test_slices_of_channels_give_what_copies_give",)
 
 MUTANTS = [
     *mistakes(
@@ -18,17 +20,21 @@ MUTANTS = [
         rows=TRAIN,
     ),
     *mistakes(
-        f"{REFERENCE}:batch_norm_train",
-        ("normalised by the unbiased variance", "total_square / max(rows, 1) -", "total_square / max(rows - 1, 1) -"),
-        ("eps outside the root, forward", "1 / xp.sqrt(var + eps)", "1 / (xp.sqrt(var) + eps)"),
-        ("variance as E[x^2] - mean^2", "center = (total / max(rows, 1))", "center = (0 * total)"),
-        ("rounding of the mean ignored", "residual = total_deviation / max(rows, 1)", "residual = 0 * total_deviation"),
-        ("bias ignored", "bias - residual * scale", "-residual * scale"),
+        f"{REFERENCE}:_moments",
+        ("normalised by the unbiased variance", "total_square / rows -", "total_square / max(rows - 1, 1) -"),
+        ("variance as E[x^2] - mean^2", "center = (total / rows)", "center = (0 * total)"),
+        ("rounding of the mean ignored", "residual = total_deviation / rows", "residual = 0 * total_deviation"),
+        rows=TRAIN,
+    ),
+    *mistakes(
+        f"{REFERENCE}:training_coefficients",
+        ("bias ignored", "(0 if bias is None else bias)", "0"),
+        ("rounding of the mean ignored in the output", "excess * scale + ", "0 * scale + "),
         rows=TRAIN,
     ),
     *mistakes(
         f"{REFERENCE}:_inverse_std",
-        ("eps outside the root, evaluating", "xp.sqrt(var.astype(xp.float64) + eps)", "(xp.sqrt(var) + eps)"),
+        ("eps outside the root", "xp.sqrt(var.astype(xp.float64) + eps)", "(xp.sqrt(var) + eps)"),
         rows=EVAL,
     ),
     *mistakes(
@@ -57,15 +63,41 @@ MUTANTS = [
         rows=TRAIN,
     ),
     *mistakes(
-        f"{CPU}:batch_norm_train_backward",
-        ("compiled: mean term missing in backward", "residual * slope - sum_g / count", "residual * slope"),
+        f"{CHANNELS}:gradient_coefficients",
+        ("compiled: mean term missing in backward", " - sum_g / count", ""),
+        ("compiled: rounding of the mean ignored in backward", "residual = sum_d / count", "residual = 0.0 * sum_d"),
         rows=TRAIN,
     ),
     *mistakes(
-        f"{CPU}:_block_moments",
-        ("compiled: blocks merged without their means", "shift * shift * start / stop * size", "0.0"),
-        ("compiled: deviation from zero", "d = x[r, c] - center[c]", "d = x[r, c]"),
+        f"{CHANNELS}:training_coefficients",
+        ("compiled: rounding of the mean ignored", "(center[c] - mean[c]) * factor", "0.0"),
         rows=TRAIN,
+    ),
+    *mistakes(
+        f"{CHANNELS}:move_running",
+        ("compiled: running statistics change places", "momentum * mean[c]", "momentum * var[c]"),
+        rows=TRAIN,
+    ),
+    *mistakes(
+        f"{PASSES}:moments",
+        ("compiled: columns of a long row lost", "squares[piece], i * (last - first)", "squares[piece], 0"),
+        rows=TRAIN,
+    ),
+    *mistakes(
+        f"{PASSES}:moments",
+        ("compiled: rows read as if they followed each other", "moments(x, step,", "moments(x, channels,"),
+        tests=SLICES,
+    ),
+    *mistakes(
+        f"{PASSES}:_column_moments",
+        ("compiled: deviation from zero", "row0[c] - center[c], row1[c] - center[c]", "row0[c], row1[c]"),
+        ("compiled: last rows of a block left out", "range(size - size % 4, size)", "range(size, size)"),
+        tests=("kernels.test_batch_norm_passes:test_moments",),
+    ),
+    *mistakes(
+        f"{PASSES}:input_gradient",
+        ("compiled: gradient read as if its rows followed each other", "_block(g, g_step,", "_block(g, channels,"),
+        tests=SLICES,
     ),
     *mistakes(
         "nn.normalization:_BatchNorm.forward",

@@ -132,18 +132,22 @@ MUTANTS = [
         rows=["depthwise_conv2d"],
     ),
     *mistakes(
-        f"{COMPILED}:_backward_input",
-        ("compiled depthwise: stride not checked", "y < 0 or y % sh or y // sh >= oh", "y < 0 or y // sh >= oh"),
+        f"{COMPILED}:_run_correlation",
+        ("compiled depthwise: kernel not flipped", "[:, rows.taps]", "[:, sorted(rows.taps)]"),
+        ("compiled depthwise: taps of another channel", ".transpose(1, 2, 0)", ".transpose(1, 2, 0)[:, :, ::-1]"),
+        ("compiled depthwise: classes of the stride overlap", "rows.first * target.lines", "0 * target.lines"),
         rows=["depthwise_conv2d"],
     ),
     *mistakes(
-        f"{COMPILED}:_backward_weight",
-        ("compiled depthwise: dilation ignored", "iy = y * sh - before_h + i * dh", "iy = y * sh - before_h + i"),
+        f"{COMPILED}:_weights",
+        ("compiled depthwise: all lines begin as the first", " = starts[q * out_w]", " = starts[0 * q]"),
+        ("compiled depthwise: only the last chunk counts", "total[t + i, c] +=", "total[t + i, c] ="),
         rows=["depthwise_conv2d"],
     ),
     *mistakes(
-        f"{COMPILED}:_forward",
-        ("compiled depthwise: padding of the height for both", "x * sw - before_w + j", "x * sw - before_h + j"),
+        f"{COMPILED}:_axes",
+        ("compiled depthwise: padding of the height for both", "(first for first, _ in geometry.padding)",
+         "[geometry.padding[0][0]] * 2"),
         rows=["depthwise_conv2d"],
     ),
     *mistakes(

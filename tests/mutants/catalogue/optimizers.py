@@ -3,6 +3,7 @@
 from ..mutation import mistakes
 
 UPDATE = "kernels.reference.update"
+FAST = "kernels.cpu.update"
 
 MUTANTS = [
     *mistakes(
@@ -33,5 +34,28 @@ MUTANTS = [
         f"{UPDATE}:adamw_update",
         ("AdamW's decay without the learning rate", "*= 1 - lr * weight_decay", "*= 1 - weight_decay"),
         rows=["AdamW"],
+    ),
+    *mistakes(
+        f"{FAST}:_sgd",
+        ("compiled: Nesterov without the look-ahead", "g + momentum * b if", "b if"),
+        ("compiled: first momentum dampened", "b = g if first_step", "b = undampened * g if first_step"),
+        ("compiled: only the first block of a parameter", "start += size", "start = stop"),
+        rows=["SGD"],
+        tests=["kernels.test_update_all:test_every_block_is_updated"],
+    ),
+    *mistakes(
+        f"{FAST}:_rmsprop",
+        ("compiled: momentum outside the learning rate", "parameter[i] -= lr * b", "parameter[i] -= b"),
+        rows=["RMSprop"],
+    ),
+    *mistakes(
+        f"{FAST}:_adam",
+        ("compiled: AMSGrad forgets the largest", "m if m > square[i]", "m if m < square[i]"),
+        (
+            "compiled: no decoupled decay",
+            "parameter[i] * shrink + step_size",
+            "parameter[i] + step_size",
+        ),
+        rows=["Adam", "AdamW"],
     ),
 ]

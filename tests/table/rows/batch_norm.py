@@ -20,10 +20,10 @@ KINDS = ("normal", "ties", "offset", "large", "mixed", "zero", "nonfinite")
 
 
 @st.composite
-def batch_norm_cases(draw, training):
-    """(N, C), (N, C, L) and (N, C, H, W) with at least two values per channel."""
+def batch_norm_cases(draw, training, axes=(0, 1, 2)):
+    """(N, C), (N, C, L) and (N, C, H, W), by the number of `axes` after C, with at least two values per channel."""
     channels, batch = draw(st.integers(1, 5)), draw(st.integers(1, 4))
-    positions = draw(st.lists(st.integers(1, 6), max_size=2))
+    positions = draw(st.lists(st.integers(1, 6), min_size=min(axes), max_size=max(axes)))
     if training and batch * math.prod(positions) == 1:
         batch = 2
     per_channel = (channels,)
@@ -144,18 +144,18 @@ def terms_of(call, mean, var, centred=True):
     return x, axes, np.abs(call.cotangent(x.shape)), normalized, weight, scale, shift
 
 
-def train_magnitudes(call, results, centred=True):
+def train_magnitudes(call, results, centred=True, passes=True):
     """y = weight n + bias;  dx = weight / std (g - mean(g) - n mean(g n)): the absolute values of these terms.
 
     With x = c + d, c being the mean rounded, the normalised value is n = (d - mean(d)) / std and the variance is
     mean(d^2) - mean(d)^2, where d = x - c rounds relative to itself: so the terms of n are |n| and mean|n|, however
-    far the mean is from zero.
+    far the mean is from zero. Where `passes` is False, the gradient of the output counts as 0.
     """
     x = call.inputs["x"]
     axes = tuple(axis for axis in range(x.ndim) if axis != 1)
     mean, var = x.mean(axes), x.var(axes)
     x, axes, g, n, weight, scale, shift = terms_of(call, mean, var, centred)
-    n = n + n.mean(axes, keepdims=True)
+    g, n = g * passes, n + n.mean(axes, keepdims=True)
     momentum, count = call.options["momentum"], x.size // x.shape[1]
     found = {
         "output": weight * n + shift,
@@ -173,10 +173,11 @@ def train_magnitudes(call, results, centred=True):
     return found
 
 
-def eval_magnitudes(call, results, centred=True):
+def eval_magnitudes(call, results, centred=True, passes=True):
     """y = weight n + bias;  dx = weight / std g, where the mean and the deviation are constants."""
     running_mean, running_var = call.constants.values()
     _, axes, g, n, weight, scale, shift = terms_of(call, running_mean, running_var, centred)
+    g = g * passes
     return {
         "output": weight * n + shift,
         "grad x": scale * g,

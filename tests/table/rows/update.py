@@ -80,26 +80,42 @@ def our_optimizer(name):
     return results
 
 
-def sgd_kernel(call):
-    parameter, grads = split(call)
-    buffer = np.zeros_like(parameter) if call.options["momentum"] else None
-    for step, grad in enumerate(grads):
-        kernels.sgd_update(parameter, grad, buffer, **call.options, first_step=step == 0)
-    return kept({"parameter": parameter, "momentum_buffer": buffer})
+def among_others(name):
+    """The kernel for many parameters, called as the one for a single parameter: that one is the second of three."""
+
+    def update(*row, **options):
+        lists = (None if a is None else [np.ones((2, 3), a.dtype), a, np.ones(4, a.dtype)] for a in row)
+        getattr(kernels, f"{name}_all")(*lists, **options)
+
+    return update
 
 
-def rmsprop_kernel(call):
-    parameter, grads = split(call)
-    options = dict(call.options)
-    square = np.zeros_like(parameter)
-    average = np.zeros_like(parameter) if options.pop("centered") else None
-    buffer = np.zeros_like(parameter) if options["momentum"] else None
-    for grad in grads:
-        kernels.rmsprop_update(parameter, grad, square, average, buffer, **options)
-    return kept({"parameter": parameter, "square_avg": square, "grad_avg": average, "momentum_buffer": buffer})
+def sgd_kernel(update):
+    def results(call):
+        parameter, grads = split(call)
+        buffer = np.zeros_like(parameter) if call.options["momentum"] else None
+        for step, grad in enumerate(grads):
+            update(parameter, grad, buffer, **call.options, first_step=step == 0)
+        return kept({"parameter": parameter, "momentum_buffer": buffer})
+
+    return results
 
 
-def adam_kernel(name):
+def rmsprop_kernel(update):
+    def results(call):
+        parameter, grads = split(call)
+        options = dict(call.options)
+        square = np.zeros_like(parameter)
+        average = np.zeros_like(parameter) if options.pop("centered") else None
+        buffer = np.zeros_like(parameter) if options["momentum"] else None
+        for grad in grads:
+            update(parameter, grad, square, average, buffer, **options)
+        return kept({"parameter": parameter, "square_avg": square, "grad_avg": average, "momentum_buffer": buffer})
+
+    return results
+
+
+def adam_kernel(update):
     def results(call):
         parameter, grads = split(call)
         options = dict(call.options)
@@ -107,7 +123,7 @@ def adam_kernel(name):
         largest = np.zeros_like(parameter) if options.pop("amsgrad") else None
         state = np.zeros_like(parameter), np.zeros_like(parameter), largest
         for step, grad in enumerate(grads, start=1):
-            getattr(kernels, name)(parameter, grad, *state, step=step, beta1=beta1, beta2=beta2, **options)
+            update(parameter, grad, *state, step=step, beta1=beta1, beta2=beta2, **options)
         names = ("parameter", "exp_avg", "exp_avg_sq", "max_exp_avg_sq")
         return kept(dict(zip(names, (parameter, *state), strict=True)))
 
@@ -152,8 +168,12 @@ def row(name, kernel, face, options, magnitudes, examples):
         name=name,
         torch=torch_optimizer(name),
         cases=update_cases(*options),
-        faces={"kernel": face, "optimizer": our_optimizer(name)},
-        proves=(f"kernels.{kernel}", f"optim.{name}"),
+        faces={
+            "kernel": face(getattr(kernels, kernel)),
+            "kernel for many": face(among_others(kernel)),
+            "optimizer": our_optimizer(name),
+        },
+        proves=(f"kernels.{kernel}", f"kernels.{kernel}_all", f"optim.{name}"),
         roundings=16 * STEPS,
         magnitudes=magnitudes,
         in_place=("parameter",),
@@ -193,7 +213,7 @@ ROWS = [
     row(
         "Adam",
         "adam_update",
-        adam_kernel("adam_update"),
+        adam_kernel,
         ("eps", "betas", "amsgrad"),
         ADAM_RATIO,
         ADAM_EXAMPLES,
@@ -201,7 +221,7 @@ ROWS = [
     row(
         "AdamW",
         "adamw_update",
-        adam_kernel("adamw_update"),
+        adam_kernel,
         ("eps", "betas", "amsgrad"),
         ADAM_RATIO,
         ADAM_EXAMPLES,

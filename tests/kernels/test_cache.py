@@ -1,0 +1,194 @@
+"""The cache of machine code: what is wrong with it costs time and nothing else."""
+
+import importlib.util
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from minception.kernels.cpu import compile as compilation
+from minception.kernels.cpu.cache import fingerprint
+
+SOURCE = """
+from minception.kernels.cpu.compile import compiled, compiled_exactly
+{imports}
+STEP = 1
+
+@compiled
+def add(x):
+    for i in range(len(x)):
+        x[i] += STEP
+"""
+
+
+@pytest.fixture(autouse=True)
+def beside_the_source(monkeypatch):
+    """Keep machine code beside the source, whatever NUMBA_CACHE_DIR says; and forget these functions afterwards."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(compilation, "_declared", list(compilation._declared))
+
+
+def load(folder, source=None, name="kernels_to_cache"):
+    """A module as in a new process, from `source` or what the file holds already."""
+    path = folder / f"{name}.py"
+    if source is not None:
+        path.write_text(source)
+    spec = importlib.util.spec_from_file_location(name, path)
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def start(folder, source=None, dtype=np.float32, step=1):
+    """Whether a new process would find `add` in the cache; it must add what it should in any case."""
+    module = load(folder, source)
+    x = np.zeros(3, dtype)
+    module.add(x)
+    np.testing.assert_array_equal(x, step)
+    assert module.add.stats.cache_path is None or not list(Path(module.add.stats.cache_path).glob("*.tmp*"))
+    return sum(module.add.stats.cache_hits.values()) == 1
+
+
+def files(folder, kind):
+    found = sorted(folder.glob(f"__pycache__/*.{kind}"))
+    assert found
+    return found
+
+
+def source(imports=""):
+    return SOURCE.format(imports=imports)
+
+
+def test_the_second_start_finds_what_the_first_compiled(tmp_path):
+    assert not start(tmp_path, source())
+    assert start(tmp_path)
+    assert not start(tmp_path, dtype=np.float64) and start(tmp_path, dtype=np.float64) and start(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", ["empty", "half", "noise", "a folder"])
+def test_damaged_files_are_compiled_anew_and_mended(tmp_path, kind, damage):
+    start(tmp_path, source())
+    for path in files(tmp_path, kind):
+        content = path.read_bytes()
+        path.unlink()
+        if damage == "a folder":
+            path.mkdir()
+        else:
+            path.write_bytes({"empty": b"", "half": content[: len(content) // 2], "noise": b"\x93" * 99}[damage])
+    assert not start(tmp_path)
+    assert start(tmp_path) == (damage != "a folder")
+
+
+def test_code_for_other_types_is_not_run(tmp_path):
+    """Two processes that number their files alike can leave an index that calls one's code by the other's types."""
+    start(tmp_path, source())
+    start(tmp_path, dtype=np.float64)
+    first, second = files(tmp_path, "nbc")
+    first.rename(tmp_path / "kept")
+    second.rename(first)
+    (tmp_path / "kept").rename(second)
+    assert not start(tmp_path)
+    assert not start(tmp_path, dtype=np.float64)
+    assert start(tmp_path) and start(tmp_path, dtype=np.float64)
+
+
+def test_without_a_folder_it_is_compiled_at_every_start(tmp_path, monkeypatch):
+    """The source's folder, the user's and NUMBA_CACHE_DIR: none can be written."""
+    (tmp_path / "__pycache__").write_text("a file where the folder would be")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, os.devnull + "/nowhere")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", os.devnull + "/nowhere")
+    assert not start(tmp_path, source())
+    assert not compilation.is_cached(sys.modules["kernels_to_cache"].add)
+    assert not start(tmp_path)
+
+
+def test_without_the_source_folder_it_is_kept_in_that_of_the_user(tmp_path, monkeypatch):
+    (tmp_path / "__pycache__").write_text("a file where the folder would be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    assert not start(tmp_path, source())
+    assert start(tmp_path)
+    assert list((tmp_path / "user").rglob("*.nbc"))
+
+
+def test_a_folder_that_vanishes_or_a_full_disk(tmp_path, monkeypatch):
+    module = load(tmp_path, source())
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._open_for_write", full)
+    x = np.zeros(2, np.float32)
+    module.add(x)
+    assert x.tolist() == [1, 1]
+
+
+def test_changes_of_what_a_function_calls_are_seen(tmp_path):
+    """Numba looks at the function's own file only."""
+    sys.path.insert(0, str(tmp_path))
+    try:
+        other = "from minception.kernels.cpu.compile import compiled\nONE = {}\n@compiled\ndef step():\n    return {}\n"
+        text = source("from step_of_add import step, ONE").replace("+= STEP", "+= step() * ONE")
+        load(tmp_path, other.format(1, 1), "step_of_add")
+        assert not start(tmp_path, text) and start(tmp_path)
+        load(tmp_path, other.format(1, 2), "step_of_add")
+        assert not start(tmp_path, step=2) and start(tmp_path, step=2)
+        load(tmp_path, other.format(3, 2), "step_of_add")
+        assert not start(tmp_path, step=6)
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+def test_options_are_part_of_the_key(tmp_path):
+    load(tmp_path, source())
+    start(tmp_path)
+    files_before = len(files(tmp_path, "nbc"))
+    text = source().replace("@compiled\n", "@compiled_exactly\n")
+    assert not start(tmp_path, text)
+    assert len(files(tmp_path, "nbc")) >= files_before
+
+
+def test_fingerprints_are_the_same_in_every_process(tmp_path):
+    """Also of sets, whose order depends on the process."""
+    text = "def f(x):\n    return x in {'a', 'b', 'c', 'd', 'e'}\n"
+    module = load(tmp_path, text, "named")
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        assert pool.apply(_fingerprint_of, (str(tmp_path),)) == fingerprint(module.f)
+
+
+def _fingerprint_of(folder):
+    return fingerprint(load(Path(folder), name="named").f)
+
+
+def test_two_processes_at_once(tmp_path):
+    load(tmp_path, source())
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(4) as pool:
+        assert pool.map(_start_in_process, [(str(tmp_path), i) for i in range(8)]) == [True] * 8
+    assert start(tmp_path) and start(tmp_path, dtype=np.float64)
+
+
+def _start_in_process(task):
+    folder, number = task
+    numba.config.CACHE_DIR = ""
+    start(Path(folder), dtype=np.float32 if number % 2 else np.float64)
+    return True
+
+
+def test_watching(tmp_path):
+    module, seen = load(tmp_path, source()), []
+    with compilation.watch_compilation(lambda f: seen.append(("+", f)), lambda f: seen.append(("-", f))):
+        numba.njit(lambda x: x)(1)  # none of ours
+        module.add(np.zeros(2))
+        module.add(np.zeros(2))
+    module.add(np.zeros(2, np.float32))
+    assert seen == [("+", module.add), ("-", module.add)]
+    with compilation.watch_compilation(seen.append, seen.append):
+        load(tmp_path).add(np.zeros(2))  # which is in the cache
+    assert len(seen) == 2
