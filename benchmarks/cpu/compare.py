@@ -43,13 +43,13 @@ class Measured:
 class Side:
     """One process that waits for its turn. It says what goes wrong in a file, so that it never waits for a reader."""
 
-    def __init__(self, side, threads):
+    def __init__(self, side, threads, worker="benchmarks.cpu.worker"):
         self.side = side
         environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(threads)}
         environment.pop("OPENBLAS_CORETYPE", None)  # the processor's own kernels, for both
         if side.endswith("+malloc"):
             environment |= KEEP_MEMORY
-        command = [sys.executable, "-m", "benchmarks.cpu.worker", side.removesuffix("+malloc"), str(threads)]
+        command = [sys.executable, "-m", worker, side.removesuffix("+malloc"), str(threads)]
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True

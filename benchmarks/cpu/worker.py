@@ -123,8 +123,13 @@ def prepare_case(side, case, threads):
         torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
         function = in_torch.prepare(case, "channels_last" in side)
+    return function, calls_in_a_turn(function), facts
+
+
+def calls_in_a_turn(function):
+    """How often to call a warmed-up function in a turn, so that it takes some milliseconds."""
     seconds = warm_up(function, CASE_WARM_UP_CALLS, CASE_WARM_UP_SECONDS)
-    return function, max(1, min(MOST_CALLS, int(TURN_SECONDS / seconds))), facts
+    return max(1, min(MOST_CALLS, int(TURN_SECONDS / seconds)))
 
 
 def warm_up(function, calls, seconds):
@@ -142,7 +147,8 @@ def timed(function):
     return time.perf_counter() - started
 
 
-def main(side, threads):
+def serve(prepare):
+    """Answer the lines of stdin until they end. `prepare(job)` returns (function, calls in a turn, facts)."""
     function = calls = None
     for line in sys.stdin:
         job = json.loads(line)
@@ -154,15 +160,21 @@ def main(side, threads):
             function = None  # what it held is free before the next is made
             try:
                 with contextlib.redirect_stdout(sys.stderr):
-                    if "work" in job:
-                        function, calls, facts = prepare_work(side, job["work"], threads)
-                    else:
-                        function, calls, facts = prepare_case(side, Case.from_dict(job["case"]), threads)
+                    function, calls, facts = prepare(job)
                 answer = {"ready": True, **facts}
             except Exception as error:  # whatever it is, the others go on, and the reader is told
                 traceback.print_exc()
                 answer = {"error": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}
         print(json.dumps(answer), flush=True)
+
+
+def main(side, threads):
+    def prepare(job):
+        if "work" in job:
+            return prepare_work(side, job["work"], threads)
+        return prepare_case(side, Case.from_dict(job["case"]), threads)
+
+    serve(prepare)
 
 
 if __name__ == "__main__":
