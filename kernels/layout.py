@@ -9,6 +9,11 @@ logical (N, C, H, W) view.
 """
 
 
+import numpy as np
+
+from . import workspace
+
+
 def to_nhwc(x):
     """View (N, C, H, W) as (N, H, W, C). No copy; contiguous if `x` is channels-last in memory."""
     return x.transpose(0, 2, 3, 1)
@@ -22,10 +27,12 @@ def to_nchw(x):
 def empty_images(xp, shape, dtype):
     """An uninitialised logical (N, C, H, W) array, channels-last in memory."""
     n, c, h, w = shape
-    return to_nchw(xp.empty((n, h, w, c), dtype))
+    empty = workspace.empty if xp is np else xp.empty
+    return to_nchw(empty((n, h, w, c), dtype))
 
 
 def zeros_images(xp, shape, dtype):
     """A zero-filled logical (N, C, H, W) array, channels-last in memory."""
-    n, c, h, w = shape
-    return to_nchw(xp.zeros((n, h, w, c), dtype))
+    zeros = empty_images(xp, shape, dtype)
+    zeros.fill(0)
+    return zeros

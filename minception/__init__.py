@@ -20,7 +20,7 @@ from .functional import cat, concatenate, stack, where
 from .gradcheck import gradcheck
 from .kernels import use_kernels
 from .random import default_generator, manual_seed
-from .settings import get_winograd, set_winograd
+from .settings import empty_cache, get_winograd, get_workspace_limit, set_winograd, set_workspace_limit
 from .threads import get_num_threads, set_num_threads
 from .weights import load_weights, save_weights
 
@@ -33,11 +33,13 @@ __all__ = [
     "cat",
     "concatenate",
     "default_generator",
+    "empty_cache",
     "enable_grad",
     "from_numpy",
     "functional",
     "get_num_threads",
     "get_winograd",
+    "get_workspace_limit",
     "gradcheck",
     "is_grad_enabled",
     "kernels",
@@ -49,6 +51,7 @@ __all__ = [
     "save_weights",
     "set_num_threads",
     "set_winograd",
+    "set_workspace_limit",
     "stack",
     "use_kernels",
     "where",

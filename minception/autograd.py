@@ -241,7 +241,9 @@ _ALONE = _count_references({0: np.empty(1)[:]}, 0)
 def _is_ours_alone(grads, origin):
     """Whether nobody else holds the gradient in `grads`, or its memory, so that it may be changed in place."""
     grad = grads[origin]
-    if not isinstance(grad.base, np.ndarray) or grad.base.base is not None or not grad.flags.writeable:
+    if not isinstance(grad.base, np.ndarray) or not kernels.workspace.owns_memory(grad.base):
+        return False
+    if not grad.flags.writeable:
         return False
     del grad
     return _count_references(grads, origin) == _ALONE

@@ -9,6 +9,7 @@ import pytest
 
 import minception as mc
 from minception import functional as F
+from minception.kernels.workspace import nothing_kept
 
 MEBIBYTE = 2**20
 
@@ -16,11 +17,12 @@ MEBIBYTE = 2**20
 @pytest.fixture
 def allocated():
     """A function that returns the bytes allocated since the start, in mebibytes."""
-    gc.collect()
-    tracemalloc.start()
-    start = tracemalloc.get_traced_memory()[0]
-    yield lambda: (tracemalloc.get_traced_memory()[0] - start) / MEBIBYTE
-    tracemalloc.stop()
+    with nothing_kept():
+        gc.collect()
+        tracemalloc.start()
+        start = tracemalloc.get_traced_memory()[0]
+        yield lambda: (tracemalloc.get_traced_memory()[0] - start) / MEBIBYTE
+        tracemalloc.stop()
 
 
 def one_mebibyte():

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from .. import workspace
+
 __all__ = ["empty_rows", "rows_in_memory"]
 
 
@@ -52,5 +54,5 @@ def _row_step(pixels):
 def empty_rows(shape, dtype):
     """A new logical (N, C, ...) array, channels-last in memory, and its elements as they lie."""
     n, channels, *positions = shape
-    memory = np.empty(n * math.prod(positions) * channels, dtype)
+    memory = workspace.empty((n * math.prod(positions) * channels,), dtype)
     return memory.reshape(n, *positions, channels).transpose(0, len(shape) - 1, *range(1, len(shape) - 1)), memory

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from .. import workspace
+
 
 def as_rows(x):
     """(N, C, ...) as a C-contiguous matrix (pixels, C); a view if `x` is channels-last in memory, else a copy."""
@@ -38,7 +40,7 @@ def flat_view(x):
 def like(x):
     """A new array with the shape and the memory order of `x`, and its flat view."""
     order = _order(x)
-    memory = np.empty([x.shape[axis] for axis in order], x.dtype)
+    memory = workspace.empty([x.shape[axis] for axis in order], x.dtype)
     return memory.transpose(np.argsort(order)), memory.reshape(-1)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..kernels.dispatch import observe
+from ..kernels.workspace import nothing_kept
 from ..models.auxiliary import classification_loss, main_logits
 from ..optim import SGD
 from ..tensor import Tensor
@@ -112,7 +113,7 @@ def _describe(model, step):
             saved.extend(describer.saved_bytes([step.images, *model.parameters(), *model.buffers()]))
 
     try:
-        with observe(describer), _memory_traced():
+        with observe(describer), nothing_kept(), _memory_traced():
             before, _ = tracemalloc.get_traced_memory()
             tracemalloc.reset_peak()
             step.run(begin)

@@ -9,6 +9,7 @@ import pytest
 import minception as mc
 import minception.functional as F
 from minception import models, nn
+from minception.kernels.workspace import nothing_kept
 from minception.models.blocks import ConvBNReLU
 from minception.study import summarize
 from tests.study.networks import TwoHeads
@@ -78,7 +79,7 @@ def test_is_what_a_forward_pass_leaves_allocated(build):
     """Bytes still allocated after a training step's forward pass, but for outputs and the graph's own objects."""
     model, batch = build(), 6
     images = mc.Tensor(np.random.randn(batch, 3, 32, 32).astype(np.float32))
-    with mc.use_kernels("reference"):
+    with mc.use_kernels("reference"), nothing_kept():
         model(images)
         gc.collect()
         tracemalloc.start()

@@ -79,6 +79,10 @@ TABLES = {
         wrong("count zero", lambda: mc.set_num_threads(0), ValueError, "count must be positive, got 0"),
         wrong("count negative", lambda: mc.set_num_threads(-2), ValueError, "count must be positive, got -2"),
     ],
+    "minception.set_workspace_limit": [
+        *not_integers("limit", mc.set_workspace_limit),
+        wrong("limit negative", lambda: mc.set_workspace_limit(-1), ValueError, "limit must not be negative, got -1"),
+    ],
     "minception.set_winograd": [
         *not_integers("squares", mc.set_winograd),
         wrong("squares of 3", lambda: mc.set_winograd(3), ValueError, "squares must be 0, 2 or 4, got 3"),
