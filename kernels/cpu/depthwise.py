@@ -1,7 +1,8 @@
 """Depthwise convolution along the channels of each pixel. Contracts: `reference/depthwise.py`.
 
 As in `correlation.py`, the convolution and its input gradient are one computation: windows over the lines of an image,
-with a border of zeros where they overhang. Depth multipliers above 1 run as the reference version.
+with a border of zeros where they overhang. Kernels of 3x3 at stride 1 have loops of their own (`depthwise_square.py`).
+Depth multipliers above 1 run as the reference version.
 """
 
 from itertools import product
@@ -14,6 +15,7 @@ from ..layout import empty_images, zeros_images
 from ..reference import depthwise as reference
 from .compile import compiled
 from .correlation import SPARE, chunk_of, describe, forward_axis, gather, gradient_axes, layout_of
+from .depthwise_square import correlate_squares, correlate_weights_squares, is_square
 from .depthwise_tile import PIXELS, TAPS, correlate_pixels, gradient_of_taps
 from .parallel import count_parts, run
 from .tile import lanes
@@ -83,13 +85,17 @@ def _prepare(x, rows, columns, other):
 
 def _run_correlation(x, weight, bias, rows, columns, output):
     """Write the windows of each channel of x, times its taps, plus `bias` or None, into `output`."""
+    taps = np.ascontiguousarray(weight[:, 0][:, rows.taps][:, :, columns.taps].transpose(1, 2, 0)).reshape(-1)
+    if is_square(rows, columns):
+        bias = np.zeros(x.shape[1], x.dtype) if bias is None else np.ascontiguousarray(bias)
+        correlate_squares(x, taps, bias, rows, columns, output, -np.inf)
+        return
     source, target, known, at_once, offsets, buffers, tables = _prepare(x, rows, columns, output)
-    taps = np.ascontiguousarray(weight[:, 0][:, rows.taps][:, :, columns.taps].transpose(1, 2, 0))  # (KH, KW, C)
     count = len(rows.taps) * len(columns.taps)
     bias = np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias)
     flat = target.flat[rows.first * target.lines + columns.first * target.step :]
     run(
-        _correlate, len(x) * rows.count, source.flat, known, at_once, offsets[:count], taps.reshape(-1), bias,
+        _correlate, len(x) * rows.count, source.flat, known, at_once, offsets[:count], taps, bias,
         buffers, tables, flat,
     )  # fmt: skip
 
@@ -150,6 +156,9 @@ def depthwise_conv2d_backward_weight(grad_output, x, weight_shape, stride=1, pad
         return reference.depthwise_conv2d_backward_weight(grad_output, x, weight_shape, stride, padding, dilation)
     check_grad_output(name, grad_output, geometry, weight_shape[0])
     rows, columns = _forward_axes(geometry)
+    if is_square(rows, columns):
+        total = correlate_weights_squares(x, grad_output, rows, columns).T
+        return np.ascontiguousarray(total.astype(x.dtype)).reshape(x.shape[1], 1, *geometry.kernel_size)
     source, target, known, at_once, offsets, buffers, tables = _prepare(x, rows, columns, grad_output)
     taps = len(rows.taps) * len(columns.taps)
     totals = np.empty((len(buffers), taps, x.shape[1]))

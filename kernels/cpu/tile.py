@@ -96,10 +96,11 @@ class Vectors:
         name = f"llvm.masked.load.{self.suffix}.p0"
         return self._call(name, self.type, self._at(pointer, part), align, self.masks[part], self.zero)
 
-    def prefetch(self, pointer, part):
+    def prefetch(self, pointer, ahead, to_write):
+        """Ask for the line of the cache that is `ahead` bytes after the pointer."""
         byte = ir.IntType(8).as_pointer()
-        address = self.builder.bitcast(self._at(pointer, part), byte)
-        numbers = [ir.Constant(INT32, number) for number in (1, 3, 1)]  # to write, into all levels, data
+        address = self.builder.gep(self.builder.bitcast(pointer, byte), [integer_constant(ahead)])
+        numbers = [ir.Constant(INT32, number) for number in (int(to_write), 3, 1)]  # into all levels, data
         self._call("llvm.prefetch.p0", ir.VoidType(), address, *numbers)
 
     def store(self, vector, pointer, part):
@@ -158,7 +159,7 @@ def make_tile(rows, vectors, adjacent=False):
         with builder.if_then(add):  # C comes into the cache while the sums are made
             for r in range(rows):
                 for v in range(vectors):
-                    vector.prefetch(row_of_c[r], v)
+                    vector.prefetch(row_of_c[r], v * VECTOR_BYTES, to_write=True)
 
         def step(at_a, at_b):
             from_b = builder.gep(b, [at_b])

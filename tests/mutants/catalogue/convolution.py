@@ -141,8 +141,35 @@ MUTANTS = [
     *mistakes(
         f"{COMPILED}:_weights",
         ("compiled depthwise: all lines begin as the first", " = starts[q * out_w]", " = starts[0 * q]"),
-        ("compiled depthwise: only the last chunk counts", "total[t + i, c] +=", "total[t + i, c] ="),
         rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        f"{COMPILED}:_weights",
+        ("compiled depthwise: only the last chunk counts", "total[t + i, c] +=", "total[t + i, c] ="),
+        tests=["kernels.test_depthwise:test_weights_of_many_chunks"],
+    ),
+    *mistakes(
+        "kernels.cpu.depthwise_square:_correlate",
+        ("compiled 3x3 depthwise: every image is the first", "strip // strips, strip", "0 * strip, strip"),
+        rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.depthwise_square:_weights",
+        ("compiled 3x3 depthwise: only the last strip counts", "total[k] +=", "total[k] ="),
+        ("compiled 3x3 depthwise: strips are counted again", "own[:] = 0", "own[:] = own[:] * (strip > start)"),
+        rows=["depthwise_conv2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.depthwise_square:_known",
+        ("compiled 3x3 depthwise: paddings exchanged", "rows.offsets[0], columns.offsets[0]",
+         "columns.offsets[0], rows.offsets[0]"),
+        tests=["kernels.test_depthwise:test_square_kernels_and_their_relatives"],
+    ),
+    *mistakes(
+        "kernels.cpu.depthwise:is_square",
+        ("compiled 3x3 depthwise: stride ignored", "a.stride == a.step == 1", "True"),
+        ("compiled 3x3 depthwise: dilation ignored", "a.adjacent()", "True"),
+        tests=["kernels.test_depthwise:test_square_kernels_and_their_relatives"],
     ),
     *mistakes(
         f"{COMPILED}:_axes",
