@@ -207,13 +207,13 @@ def _correlate(
         for block in range(0, outputs, width):
             columns = min(width, outputs - block)
             weights, out = packed[block * runs * length :], target[block:]
-            for p in range(0, pixels, ROWS):
-                at, to = starts[p:], targets[p:]
-                for t in range(0, runs, group):
-                    count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
-                    for k in range(0, length, piece):
-                        size, add = min(piece, length - k), accumulate or t + k > 0
-                        seen, by = windows[k:], weights[k * width :]
+            for t in range(0, runs, group):
+                count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
+                for k in range(0, length, piece):  # these weights stay in the first-level cache for all pixels
+                    size, add = min(piece, length - k), accumulate or t + k > 0
+                    seen, by = windows[k:], weights[k * width :]
+                    for p in range(0, pixels, ROWS):
+                        at, to = starts[p:], targets[p:]
                         if 2 * columns > width:
                             _full(seen, at, where, 1, by, begins, width, count, size, out, to, columns, add)
                         else:
