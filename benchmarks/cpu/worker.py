@@ -4,6 +4,8 @@ Sides are processes of their own because the thread pools of two libraries in on
 
     python -m benchmarks.cpu.worker SIDE NAME THREADS
 
+Evaluation is that of the network after `fuse()`, and of PyTorch's in `inference_mode`.
+
 SIDE is "minception", "torch" or "torch-compile", either of the last two with "-channels_last".
 """
 
@@ -38,6 +40,7 @@ def minception_step(work, threads):
     images, labels = data(work)
     images = mc.Tensor(images)
     if not work.training:
+        model = model.fuse()
 
         def evaluate():
             with mc.no_grad():
