@@ -194,10 +194,10 @@ def _share_memory(a, b):
     return a is b or ((a.base is not None or b.base is not None) and np.may_share_memory(a, b))
 
 
-def _count_consumers(root):
-    """How many edges lead to each node and leaf that `root` depends on. Iterative, each node visited once."""
-    consumers = {root: 0}
-    stack = [root]
+def count_consumers(*roots):
+    """How many edges lead to each node and leaf that the roots depend on. Iterative, each node visited once."""
+    consumers = dict.fromkeys(roots, 0)
+    stack = list(consumers)
     while stack:
         node = stack.pop()
         for edge in getattr(node, "edges", ()):
@@ -261,7 +261,7 @@ def backward(root, gradient, retain_graph=False):
 
 def _walk(root, gradient, retain_graph):
     start = root if root.grad_fn is None else root.grad_fn
-    waiting = _count_consumers(start)
+    waiting = count_consumers(start)
     grads = {start: gradient}
     ready = [start]
     while ready:

@@ -2,7 +2,7 @@
 
 from .ops.activation import dropout, elu, log_softmax, relu, softmax
 from .ops.arithmetic import add, matmul, scaled_add
-from .ops.convolution import conv2d, depthwise_conv2d, separable_conv2d
+from .ops.convolution import conv2d, conv2d_prepared, depthwise_conv2d, separable_conv2d
 from .ops.elementwise import clip, exp, log, maximum, minimum, sigmoid, sqrt, tanh, where
 from .ops.linear import linear
 from .ops.loss import cross_entropy, nll_loss
@@ -22,6 +22,7 @@ __all__ = [
     "clip",
     "concatenate",
     "conv2d",
+    "conv2d_prepared",
     "cross_entropy",
     "depthwise_conv2d",
     "dropout",

@@ -8,6 +8,7 @@ SIDE is "minception", "torch" or "torch-compile", either of the last two with "-
 JSON, and each is answered by one on stdout. {"work": NAME} prepares a training step or an evaluation, {"case": {...}} a
 single kernel; both warm it up and answer {"ready": true, ...}, or {"error": TEXT}. {"turn": true} does it, and answers
 {"seconds": S, "memory": MIB}: the time, and the most memory that this process has had so far.
+Evaluation is that of the network after `fuse()`, and of PyTorch's in `inference_mode`.
 """
 
 import contextlib
@@ -47,6 +48,7 @@ def minception_step(work, threads):
     images, labels = data(work)
     images = mc.Tensor(images)
     if not work.training:
+        model = model.fuse()
 
         def evaluate():
             with mc.no_grad():

@@ -19,6 +19,7 @@ from .batch_norm_relu import (
     batch_norm_relu_train_backward,
 )
 from .conv import conv2d, conv2d_backward_input, conv2d_backward_weight
+from .conv_prepared import conv2d_prepared
 from .depthwise import (
     depthwise_conv2d,
     depthwise_conv2d_backward_input,
@@ -45,6 +46,7 @@ __all__ = [
     "conv2d",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "conv2d_prepared",
     "depthwise_conv2d",
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",

@@ -15,7 +15,7 @@ from .correlation import forward_axis, gradient_axes
 from .plan import run_correlation, run_weights
 from .windows import has_adjacent_channels
 
-__all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]
+__all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight", "forward_axes", "group_slices"]
 
 
 def _axes(geometry):
@@ -24,11 +24,12 @@ def _axes(geometry):
     return zip(geometry.kernel_size, geometry.stride, geometry.dilation, before, strict=True)
 
 
-def _forward_axes(geometry):
+def forward_axes(geometry):
+    """The vertical and the horizontal Axis of a convolution."""
     return [forward_axis(*axis, count) for axis, count in zip(_axes(geometry), geometry.output_size, strict=True)]
 
 
-def _groups(weight_shape, groups):
+def group_slices(weight_shape, groups):
     """Yield (input channels, output channels) of each group as slices."""
     outputs, channels = weight_shape[0] // groups, weight_shape[1]
     for g in range(groups):
@@ -45,8 +46,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     if bias is not None:
         checks.shape("conv2d", "bias", bias, weight.shape[:1], "one per output channel")
     output = empty_images(np, (x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
-    axes = _forward_axes(geometry)
-    for inputs, outputs in _groups(weight.shape, groups):
+    axes = forward_axes(geometry)
+    for inputs, outputs in group_slices(weight.shape, groups):
         part = None if bias is None else bias[outputs]
         run_correlation(x[:, inputs], weight[outputs], part, *axes, output[:, outputs])
     return output
@@ -72,7 +73,7 @@ def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dil
     grad_x = add_to
     if add_to is None:
         grad_x = (zeros_images if unread else empty_images)(np, geometry.x_shape, grad_output.dtype)
-    for inputs, outputs in _groups(weight.shape, groups):
+    for inputs, outputs in group_slices(weight.shape, groups):
         for rows, columns in classes:
             if rows is not None and columns is not None:
                 transposed = weight[outputs].transpose(1, 0, 2, 3)
@@ -94,7 +95,7 @@ def conv2d_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, di
     if x.size == 0:
         return reference.conv2d_backward_weight(grad_output, x, weight_shape, stride, padding, dilation, groups)
     grad_weight = np.empty(tuple(weight_shape), x.dtype)
-    axes = _forward_axes(geometry)
-    for inputs, outputs in _groups(grad_weight.shape, groups):
+    axes = forward_axes(geometry)
+    for inputs, outputs in group_slices(grad_weight.shape, groups):
         run_weights(x[:, inputs], grad_output[:, outputs], *axes, grad_weight[outputs])
     return grad_weight

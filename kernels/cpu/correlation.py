@@ -8,15 +8,17 @@ the input pixels fall into s classes for each axis, and a class is reached by ev
 unfolded: the tiles read the lines of the images, with a border of zeros where windows overhang.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ..threads import get_num_threads
 from .compile import compiled
 from .parallel import count_parts, run
 from .tile import ROWS, lanes, make_tile
-from .windows import copy_lines, pixels_of
+from .windows import Pixels, copy_lines, pixels_of
 
 __all__ = [
     "SPARE",
@@ -29,14 +31,16 @@ __all__ = [
     "gradient_axes",
     "layout_of",
     "pack",
+    "padded_bias",
+    "split_by_blocks",
 ]
 
 PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in the second-level cache
 SUMMANDS = 128  # products that are added up one after the other: sums of sums round less than long sums
-SPARE = 15  # entries after the end of a table, for the last tile
+SPARE = 2 * ROWS  # entries after the end of a table: the rest of the last tile, and the one after it
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
 
-_full, _half = make_tile(ROWS, 2), make_tile(ROWS, 1)
+_full, _half = make_tile(ROWS, 2, ending=True), make_tile(ROWS, 1, ending=True)
 
 
 @dataclass(frozen=True)
@@ -187,10 +191,10 @@ def gather(first, last, source, known, buffer, starts, targets):
 
 @compiled
 def _correlate(
-    start, stop, part, source, known, at_once, offsets, length, packed, bias, outputs, accumulate, buffers, tables,
-    target,
+    start, stop, part, by_blocks, lines, source, known, at_once, offsets, length, packed, bias, floor, outputs,
+    accumulate, buffers, tables, target,
 ):
-    """Output lines [start, stop) of all images."""
+    """Output lines [start, stop) of all images; or all `lines`, but only the blocks [start, stop) of outputs."""
     buffer, direct = buffers[part], known[17]
     starts, targets = tables[part, 0], tables[part, 1]
     width = known[20]
@@ -198,30 +202,36 @@ def _correlate(
     steps = np.empty(runs, np.int64)
     for t in range(runs):
         steps[t] = t * length * width
+    nothing, no_floor = np.zeros(width, bias.dtype), -np.inf
     # runs, and a piece of a run, that are summed before they are added to the output
     group = max(1, SUMMANDS // length)
     piece = -(-length // -(-length // SUMMANDS))
-    for first in range(start, stop, at_once):
-        pixels = gather(first, min(first + at_once, stop), source, known, buffer, starts, targets)
+    first_line, last_line = (0, lines) if by_blocks else (start, stop)
+    first_output, last_output = (start * width, min(stop * width, outputs)) if by_blocks else (0, outputs)
+    for first in range(first_line, last_line, at_once):
+        pixels = gather(first, min(first + at_once, last_line), source, known, buffer, starts, targets)
         windows = source if direct else buffer
-        for block in range(0, outputs, width):
+        for block in range(first_output, last_output, width):
             columns = min(width, outputs - block)
             weights, out = packed[block * runs * length :], target[block:]
             for t in range(0, runs, group):
                 count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
                 for k in range(0, length, piece):  # these weights stay in the first-level cache for all pixels
-                    size, add = min(piece, length - k), accumulate or t + k > 0
+                    size, begun = min(piece, length - k), t + k > 0
+                    ended, add = t + count == runs and k + size == length, accumulate or begun
                     seen, by = windows[k:], weights[k * width :]
-                    for p in range(0, pixels, ROWS):
-                        at, to = starts[p:], targets[p:]
+                    added, least = nothing if begun else bias[block:], floor if ended else no_floor
+                    for p in range(0, pixels, ROWS):  # without a slice: threads would wait for each other's counts
                         if 2 * columns > width:
-                            _full(seen, at, where, 1, by, begins, width, count, size, out, to, columns, add)
+                            _full(
+                                seen, starts, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
+                                added, least,
+                            )  # fmt: skip
                         else:
-                            _half(seen, at, where, 1, by, begins, width, count, size, out, to, columns, add)
-            if bias.size:
-                for p in range(pixels):
-                    for c in range(columns):
-                        out[targets[p] + c] += bias[block + c]
+                            _half(
+                                seen, starts, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
+                                added, least,
+                            )  # fmt: skip
 
 
 def describe(rows, columns, source, channels, size, layout, target, width):
@@ -237,35 +247,82 @@ def describe(rows, columns, source, channels, size, layout, target, width):
     )  # fmt: skip
 
 
-def chunk_of(rows, columns, channels, lines, pixels, numbers):
-    """(lines of output at a time, numbers of the source that they may read)."""
+def chunk_of(rows, columns, channels, lines, pixels, numbers, by_blocks=False):
+    """(lines of output at a time, numbers of the source that they may read), if the threads share out the lines, or
+    the blocks of outputs."""
     per_line = rows.stride * columns.count * columns.stride * channels
-    wanted = min(pixels // columns.count, numbers // per_line, -(-lines // count_parts(lines)))
+    own = lines if by_blocks else -(-lines // count_parts(lines))
+    wanted = min(pixels // columns.count, numbers // per_line, own)
     at_once = max(1, wanted)
     width = (columns.count - 1) * columns.stride + columns.span
     fragments = (at_once - 1) // rows.count + 2  # pieces of an image
     return at_once, (at_once * rows.stride + fragments * rows.span) * width * channels
 
 
-def correlate(x, weight, bias, rows, columns, output, accumulate=False):
-    """Write the correlation of images with `weight` (outputs, channels, KH, KW), plus `bias` or None, into `output`.
+def split_by_blocks(lines, width, blocks, rows=ROWS):
+    """Whether the threads should share out the blocks of outputs and not the lines, (lines, width) pixels in all.
 
-    x: logical (N, channels, H, W). output: logical (N, outputs, ...), channels contiguous; the pixels that the axes
-    name are written, or added to if `accumulate`.
+    They should if the busiest thread then has clearly fewer tiles of `rows` pixels: small images make few tiles.
     """
-    n, channels, *size = x.shape
-    source, target = pixels_of(x), pixels_of(output)
+    threads = get_num_threads()
+    own_lines = -(-lines // threads)
+    by_lines = -(-own_lines * width // rows) * blocks
+    by_blocks = -(-lines * width // rows) * -(-blocks // threads)
+    return by_blocks < 0.95 * by_lines
+
+
+class _Plan(NamedTuple):
+    """What one call of `_correlate` needs beside its arrays."""
+
+    lines: int
+    by_blocks: bool
+    known: np.ndarray
+    at_once: int
+    offsets: np.ndarray
+    length: int
+    parts: int
+    numbers: int  # of a buffer
+    pixels: int  # of a table
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(x_shape, outputs, rows, columns, source_steps, target_steps, width, threads):
+    """The _Plan of a correlation; `threads` only tells calls apart."""
+    n, channels, *size = x_shape
+    source, target = Pixels(None, *source_steps), Pixels(None, *target_steps)
     layout = layout_of(rows, columns, source, channels, size)
-    lines = n * rows.count
-    at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS)
-    parts = count_parts(lines)
-    buffers = np.empty((parts, 0 if layout.direct else numbers), x.dtype)
-    tables = np.empty((parts, 2, at_once * columns.count + SPARE), np.int64)
-    known = describe(rows, columns, source, channels, size, layout, target, 2 * lanes(x.dtype))
+    lines, blocks = n * rows.count, -(-outputs // width)
+    by_blocks = split_by_blocks(lines, columns.count, blocks)
+    parts = count_parts(blocks if by_blocks else lines)
+    at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS, by_blocks)
+    known = describe(rows, columns, source, channels, size, layout, target, width)
     offsets = np.array([offset for offset, _, _ in layout.runs])
-    bias = np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    buffer = 0 if layout.direct else numbers
+    return _Plan(
+        lines, by_blocks, known, at_once, offsets, layout.length, parts, buffer, at_once * columns.count + SPARE
+    )
+
+
+def padded_bias(bias, outputs, dtype):
+    """`bias` (outputs,), or zeros for None, with zeros up to a whole block."""
+    width = 2 * lanes(dtype)
+    padded = np.zeros(-(-outputs // width) * width, dtype)
+    if bias is not None:
+        padded[:outputs] = bias
+    return padded
+
+
+def correlate(x, packed, bias, outputs, rows, columns, output, accumulate=False, floor=-np.inf):
+    """Write the correlation of images with packed weights, plus a padded bias, at least `floor`, into `output`.
+
+    x: logical (N, channels, H, W). packed: from `pack`. bias: from `padded_bias`. output: logical (N, outputs, ...),
+    channels contiguous; the pixels that the axes name are written, or added to if `accumulate`.
+    """
+    source, target = pixels_of(x), pixels_of(output)
+    plan = _plan(x.shape, outputs, rows, columns, source[1:], target[1:], 2 * lanes(x.dtype), get_num_threads())
     flat = target.flat[rows.first * target.lines + columns.first * target.step :]
     run(
-        _correlate, lines, source.flat, known, at_once, offsets, layout.length, pack(weight, rows, columns), bias,
-        weight.shape[0], accumulate, buffers, tables, flat,
+        _correlate, -(-len(bias) // plan.known[20]) if plan.by_blocks else plan.lines, plan.by_blocks, plan.lines,
+        source.flat, plan.known, plan.at_once, plan.offsets, plan.length, packed, bias, floor, outputs, accumulate,
+        np.empty((plan.parts, plan.numbers), x.dtype), np.empty((plan.parts, 2, plan.pixels), np.int64), flat,
     )  # fmt: skip

@@ -21,15 +21,15 @@ from .parallel import count_parts, run
 from .tile import lanes
 from .windows import pixels_of
 
-__all__ = ["depthwise_conv2d", "depthwise_conv2d_backward_input", "depthwise_conv2d_backward_weight"]
+__all__ = ["depthwise_conv2d", "depthwise_conv2d_backward_input", "depthwise_conv2d_backward_weight", "run_correlation"]
 
 PIXELS_AT_ONCE = 256
 CHUNK_NUMBERS = 1 << 16  # numbers of the source that their windows may span: they stay in the second-level cache
 
 
 @compiled
-def _correlate(start, stop, part, source, known, at_once, offsets, weights, bias, buffers, tables, target):
-    """Output lines [start, stop) of all images. weights (taps, channels)."""
+def _correlate(start, stop, part, source, known, at_once, offsets, weights, bias, floor, buffers, tables, target):
+    """Output lines [start, stop) of all images. weights (taps, channels); bias (channels,) or empty."""
     buffer, direct, channels = buffers[part], known[17], known[2]
     starts, targets = tables[part, 0], tables[part, 1]
     for first in range(start, stop, at_once):
@@ -41,6 +41,12 @@ def _correlate(start, stop, part, source, known, at_once, offsets, weights, bias
             for p in range(pixels):
                 for c in range(channels):
                     target[targets[p] + c] += bias[c]
+        if floor > -np.inf:
+            least = target.dtype.type(floor)
+            for p in range(pixels):
+                for c in range(channels):
+                    value = target[targets[p] + c]
+                    target[targets[p] + c] = least if value < least else value  # NaN stays NaN
 
 
 @compiled
@@ -83,19 +89,19 @@ def _prepare(x, rows, columns, other):
     return source, target, known, at_once, offsets, buffers, tables
 
 
-def _run_correlation(x, weight, bias, rows, columns, output):
-    """Write the windows of each channel of x, times its taps, plus `bias` or None, into `output`."""
+def run_correlation(x, weight, bias, rows, columns, output, floor=-np.inf):
+    """Write the windows of each channel of x, times its taps, plus `bias` or None, at least `floor`, into `output`."""
     taps = np.ascontiguousarray(weight[:, 0][:, rows.taps][:, :, columns.taps].transpose(1, 2, 0)).reshape(-1)
     if is_square(rows, columns):
         bias = np.zeros(x.shape[1], x.dtype) if bias is None else np.ascontiguousarray(bias)
-        correlate_squares(x, taps, bias, rows, columns, output, -np.inf)
+        correlate_squares(x, taps, bias, rows, columns, output, floor)
         return
     source, target, known, at_once, offsets, buffers, tables = _prepare(x, rows, columns, output)
     count = len(rows.taps) * len(columns.taps)
     bias = np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias)
     flat = target.flat[rows.first * target.lines + columns.first * target.step :]
     run(
-        _correlate, len(x) * rows.count, source.flat, known, at_once, offsets[:count], taps, bias,
+        _correlate, len(x) * rows.count, source.flat, known, at_once, offsets[:count], taps, bias, floor,
         buffers, tables, flat,
     )  # fmt: skip
 
@@ -121,7 +127,7 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     if bias is not None:
         checks.shape(name, "bias", bias, weight.shape[:1], "one per output channel")
     output = empty_images(np, (x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
-    _run_correlation(x, weight, bias, *_forward_axes(geometry), output)
+    run_correlation(x, weight, bias, *_forward_axes(geometry), output)
     return output
 
 
@@ -140,7 +146,7 @@ def depthwise_conv2d_backward_input(grad_output, weight, x_shape, stride=1, padd
     grad_x = (zeros_images if unread else empty_images)(np, geometry.x_shape, grad_output.dtype)
     for rows, columns in classes:
         if rows is not None and columns is not None:
-            _run_correlation(grad_output, weight, None, rows, columns, grad_x)
+            run_correlation(grad_output, weight, None, rows, columns, grad_x)
     return grad_x
 
 

@@ -11,18 +11,20 @@ transformations. `minception.set_winograd` says how large its squares may be.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..conv_geometry import conv2d_geometry
 from ..settings import get_winograd
-from .correlation import correlate, forward_axis, gradient_axes
+from .correlation import correlate, forward_axis, gradient_axes, pack, padded_bias
 from .weight_gradient import correlate_weights
-from .winograd import correlate_squares, correlate_weights_squares
+from .winograd import correlate_squares, correlate_weights_squares, transform_kernels
 
-__all__ = ["ConvolutionPlan", "plan_convolution", "run_correlation", "run_weights"]
+__all__ = ["ConvolutionPlan", "pack_weights", "plan_convolution", "run_correlation", "run_packed", "run_weights"]
 
 FEWEST_CHANNELS = 16  # of input and of output: below, the transformations cost more than they save
+
 
 def _squares(rows, columns, channels, outputs, dtype):
     """Width of the squares for a correlation; 0 for the direct algorithm."""
@@ -32,13 +34,36 @@ def _squares(rows, columns, channels, outputs, dtype):
     return 0
 
 
-def run_correlation(x, weight, bias, rows, columns, output, accumulate=False):
-    """`correlation.correlate` by the algorithm that the plan chooses."""
-    squares = _squares(rows, columns, x.shape[1], weight.shape[0], x.dtype)
+class PackedWeights(NamedTuple):
+    """Weights in the order in which an algorithm reads them."""
+
+    squares: int  # the width of Winograd's squares, 0 for the direct algorithm
+    values: np.ndarray
+    outputs: int
+
+
+def pack_weights(weight, rows, columns):
+    """Weights (outputs, channels, KH, KW) for the algorithm that the plan chooses along these axes."""
+    outputs, channels = weight.shape[:2]
+    squares = _squares(rows, columns, channels, outputs, weight.dtype)
+    packed = pack(weight, rows, columns)
+    values = transform_kernels(squares, packed, channels, outputs) if squares else packed
+    return PackedWeights(squares, values, outputs)
+
+
+def run_packed(x, weights, bias, rows, columns, output, accumulate=False, floor=-np.inf):
+    """`correlation.correlate` by the algorithm that the PackedWeights are for. bias: padded, `padded_bias`."""
+    squares, values, outputs = weights
     if squares:
-        correlate_squares(squares, x, weight, bias, rows, columns, output, accumulate)
+        correlate_squares(squares, x, values, bias, outputs, rows, columns, output, accumulate, floor)
     else:
-        correlate(x, weight, bias, rows, columns, output, accumulate)
+        correlate(x, values, bias, outputs, rows, columns, output, accumulate, floor)
+
+
+def run_correlation(x, weight, bias, rows, columns, output, accumulate=False):
+    """`run_packed` with weights (outputs, channels, KH, KW) and a bias (outputs,) or None as they are."""
+    bias = padded_bias(bias, weight.shape[0], x.dtype)
+    run_packed(x, pack_weights(weight, rows, columns), bias, rows, columns, output, accumulate)
 
 
 def run_weights(x, grad, rows, columns, out):

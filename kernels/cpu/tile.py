@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 
 __all__ = ["FEW_ROWS", "ROWS", "Vectors", "copy_columns", "integer_constant", "lanes", "make_tile", "make_transform"]
 
+LINES_AHEAD = 4  # of the cache; processors see by themselves how the rows go on
 UNROLL = 4  # steps of k between two tests of the loop's end
 INT64, INT32, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
@@ -87,6 +88,10 @@ class Vectors:
         """a * b + c, rounded once."""
         return self._call(f"llvm.fma.{self.suffix}", self.type, a, b, c)
 
+    def at_least(self, floor, a):
+        """The larger of `floor` and `a` in each lane; NaN stays NaN."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, floor), floor, a)
+
     def _at(self, pointer, part):
         pointer = self.builder.gep(pointer, [integer_constant(part * self.lanes)])
         return self.builder.bitcast(pointer, self.type.as_pointer())
@@ -109,26 +114,26 @@ class Vectors:
         self._call(name, ir.VoidType(), vector, self._at(pointer, part), align, self.masks[part])
 
 
-def make_tile(rows, vectors, adjacent=False):
+def make_tile(rows, vectors, adjacent=False, ending=False):
     """The tile of `rows` x `vectors` vectors as a function for compiled code.
 
     adjacent: whether the rows of A lie side by side, row r at rows[0] + r. It spares the registers of their addresses.
+    ending: whether the tile takes the two last arguments, with which C becomes max(floor, bias[v] + the sum).
 
-    tile(a, rows, outer_a, step_a, b, outer_b, step_b, outer, inner, c, targets, columns, accumulate):
+    tile(a, rows, first, outer_a, step_a, b, outer_b, step_b, outer, inner, c, targets, columns, accumulate
+         [, bias, floor]):
         a, b, c: contiguous arrays of one dtype, float32 or float64.
-        rows, targets: int64, where each row of the tile begins in `a` and in `c`. Rows may repeat.
+        rows, targets: int64, where each row of the tile begins in `a` and in `c`: row r at rows[first + r]. Rows may
+            repeat. `rows` goes on for one more tile, which is asked for ahead, unless they are adjacent.
         outer_a, outer_b: int64, offsets for each t. step_a, step_b: from k to k + 1.
         columns: how many columns of B and C there are; nothing beyond them is touched.
         accumulate: whether to add to `c` or to overwrite it.
+        bias: an array with a number for each column. floor: a number, minus infinity for none.
     """
-
-    @intrinsic
-    def tile(context, a, row, outer_a, step_a, b, outer_b, step_b, outer, inner, c, target, columns, accumulate):
-        arguments = (a, row, outer_a, step_a, b, outer_b, step_b, outer, inner, c, target, columns, accumulate)
-        return types.void(*arguments), generate
+    names = "a row first outer_a step_a b outer_b step_b outer inner c target columns accumulate".split()
+    names += ["bias", "floor"] if ending else []
 
     def generate(context, builder, signature, arguments):
-        names = "a row outer_a step_a b outer_b step_b outer inner c target columns accumulate".split()
         kinds = dict(zip(names, signature.args, strict=True))
         given = dict(zip(names, arguments, strict=True))
 
@@ -142,24 +147,30 @@ def make_tile(rows, vectors, adjacent=False):
         step_a, step_b = integer("step_a"), integer("step_b")
         number = context.get_value_type(kinds["c"].dtype)
         vector = Vectors(builder, number, vectors, integer("columns"))
+        entries = [builder.add(integer("first"), integer_constant(r)) for r in range(rows)]
         row_of_a, row_of_c = (
-            [builder.gep(base, [builder.load(builder.gep(table, [integer_constant(r)]))]) for r in range(rows)]
+            [builder.gep(base, [builder.load(builder.gep(table, [entry]))]) for entry in entries]
             for base, table in ((a, data("row")), (c, data("target")))
         )
         if adjacent:
             row_of_a = [builder.gep(row_of_a[0], [integer_constant(r)]) for r in range(rows)]
         # LLVM turns these variables, which live on the stack only in name, into registers.
         sums = [[cgutils.alloca_once(builder, vector.type) for _ in range(vectors)] for _ in range(rows)]
+        begin = [vector.load(data("bias"), v) if ending else vector.zero for v in range(vectors)]
         for r in range(rows):
             for v in range(vectors):
-                builder.store(vector.zero, sums[r][v])
+                builder.store(begin[v], sums[r][v])
 
         add = context.cast(builder, given["accumulate"], kinds["accumulate"], types.boolean)
         add = builder.icmp_unsigned("!=", add, ir.Constant(add.type, 0))
-        with builder.if_then(add):  # C comes into the cache while the sums are made
+        for r in range(rows):  # C comes into the cache while the sums are made
+            for v in range(vectors):
+                vector.prefetch(row_of_c[r], v * VECTOR_BYTES, to_write=True)
+        if not adjacent:  # and so do the first numbers of the rows of the next tile
             for r in range(rows):
-                for v in range(vectors):
-                    vector.prefetch(row_of_c[r], v * VECTOR_BYTES, to_write=True)
+                after = builder.load(builder.gep(data("row"), [builder.add(entries[r], integer_constant(rows))]))
+                for line in range(LINES_AHEAD):
+                    vector.prefetch(builder.gep(a, [after]), line * 64, to_write=False)
 
         def step(at_a, at_b):
             from_b = builder.gep(b, [at_b])
@@ -192,12 +203,28 @@ def make_tile(rows, vectors, adjacent=False):
                 for v in range(vectors):
                     before = vector.load(row_of_c[r], v)
                     builder.store(builder.fadd(before, builder.load(sums[r][v])), sums[r][v])
+        if ending:
+            floor = vector.splat(context.cast(builder, given["floor"], kinds["floor"], kinds["c"].dtype))
         for r in range(rows):
             for v in range(vectors):
-                vector.store(builder.load(sums[r][v]), row_of_c[r], v)
+                total = builder.load(sums[r][v])
+                vector.store(vector.at_least(floor, total) if ending else total, row_of_c[r], v)
         return context.get_dummy_value()
 
-    return tile
+    @intrinsic
+    def tile(context, a, row, first, outer_a, step_a, b, outer_b, step_b, outer, inner, c, target, columns, accumulate):
+        arguments = (a, row, first, outer_a, step_a, b, outer_b, step_b, outer, inner, c, target, columns, accumulate)
+        return types.void(*arguments), generate
+
+    @intrinsic
+    def ending_tile(
+        context, a, row, first, outer_a, step_a, b, outer_b, step_b, outer, inner, c, target, columns, accumulate, bias,
+        floor,
+    ):  # fmt: skip
+        arguments = (a, row, first, outer_a, step_a, b, outer_b, step_b, outer, inner, c, target, columns, accumulate)
+        return types.void(*arguments, bias, floor), generate
+
+    return ending_tile if ending else tile
 
 
 @intrinsic
@@ -220,15 +247,18 @@ def copy_columns(context, source, at_source, target, at_target, columns):
     return types.void(source, at_source, target, at_target, columns), generate
 
 
-def make_transform(matrix):
+def make_transform(matrix, ending=False):
     """Y = M X M' for squares X of numbers, one square for each of up to one vector of channels, as a compiled function.
 
     matrix: M as nested lists of p rows and q columns. The sums are written out; zeros and ones cost nothing.
 
-    transform(source, at, row, column, target, base, places, columns, accumulate):
+    ending: whether the function takes the three last arguments.
+
+    transform(source, at, row, column, target, base, places, columns, accumulate[, bias, first, floor]):
         X[i, j] is the vector at source[at + i * row + j * column], i and j < q.
         Y[i, j] goes to target[base + places[i * p + j]], i and j < p; nowhere if that place is negative.
         columns: how many channels there are; a vector at most. accumulate: whether to add to what is there.
+        bias, first, floor: Y becomes max(floor, bias[first + channel] + Y).
     """
     p, q = len(matrix), len(matrix[0])
 
@@ -246,10 +276,6 @@ def make_transform(matrix):
                 total = vector.multiply_add(ir.Constant(vector.type, [float(coefficient)] * vector.lanes), term, total)
         return total
 
-    @intrinsic
-    def transform(context, source, at, row, column, target, base, places, columns, accumulate):
-        return types.void(source, at, row, column, target, base, places, columns, accumulate), generate
-
     def generate(context, builder, signature, arguments):
         source, target, places = (
             context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 4, 6)
@@ -260,6 +286,11 @@ def make_transform(matrix):
         add = context.cast(builder, arguments[8], signature.args[8], types.boolean)
         add = builder.icmp_unsigned("!=", add, ir.Constant(add.type, 0))
         vector = Vectors(builder, context.get_value_type(signature.args[4].dtype), 1, columns)
+        if ending:
+            bias = context.make_array(signature.args[9])(context, builder, arguments[9]).data
+            first = context.cast(builder, arguments[10], signature.args[10], types.int64)
+            bias = vector.load(builder.gep(bias, [first]), 0)
+            floor = vector.splat(context.cast(builder, arguments[11], signature.args[11], signature.args[4].dtype))
 
         def position(i, j):
             lines = builder.add(at, builder.mul(row, integer_constant(i)))
@@ -270,6 +301,8 @@ def make_transform(matrix):
         for i in range(p):
             for j in range(p):
                 y = combine(vector, matrix[j], half[i])
+                if ending:
+                    y = vector.at_least(floor, builder.fadd(bias, y))
                 place = builder.load(builder.gep(places, [integer_constant(i * p + j)]))
                 with builder.if_then(builder.icmp_signed(">=", place, integer_constant(0))):
                     pointer = builder.gep(target, [builder.add(base, place)])
@@ -280,4 +313,15 @@ def make_transform(matrix):
                             vector.store(y, pointer, 0)
         return context.get_dummy_value()
 
-    return transform
+    @intrinsic
+    def transform(context, source, at, row, column, target, base, places, columns, accumulate):
+        return types.void(source, at, row, column, target, base, places, columns, accumulate), generate
+
+    @intrinsic
+    def ending_transform(
+        context, source, at, row, column, target, base, places, columns, accumulate, bias, first, floor
+    ):
+        arguments = (source, at, row, column, target, base, places, columns, accumulate, bias, first, floor)
+        return types.void(*arguments), generate
+
+    return ending_transform if ending else transform

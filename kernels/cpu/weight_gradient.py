@@ -126,11 +126,17 @@ def _weights(
                         out = total[t * run_length + block * width + column :]
                         step, to = stride_x * width, places[o:]
                         if tall == FEW_ROWS:
-                            _low(panel, rows, lines, tall, window, starts, step, count, steps, out, to, columns, more)
+                            _low(
+                                panel, rows, 0, lines, tall, window, starts, step, count, steps, out, to, columns, more
+                            )
                         elif 2 * columns <= vectors:
-                            _half(panel, rows, lines, tall, window, starts, step, count, steps, out, to, columns, more)
+                            _half(
+                                panel, rows, 0, lines, tall, window, starts, step, count, steps, out, to, columns, more
+                            )
                         else:
-                            _full(panel, rows, lines, tall, window, starts, step, count, steps, out, to, columns, more)
+                            _full(
+                                panel, rows, 0, lines, tall, window, starts, step, count, steps, out, to, columns, more
+                            )
 
 
 @compiled
@@ -156,12 +162,14 @@ def _pixel_weights(
                 window, out = source[first * step + column :], total[column:]
                 if 2 * columns <= vectors:
                     _half(
-                        factor, zero, zero, grad_step, window, zero, step, 1, count, out, places, columns, first > start
-                    )
+                        factor, zero, 0, zero, grad_step, window, zero, step, 1, count, out, places, columns,
+                        first > start,
+                    )  # fmt: skip
                 else:
                     _full(
-                        factor, zero, zero, grad_step, window, zero, step, 1, count, out, places, columns, first > start
-                    )
+                        factor, zero, 0, zero, grad_step, window, zero, step, 1, count, out, places, columns,
+                        first > start,
+                    )  # fmt: skip
 
 
 @compiled

@@ -19,16 +19,20 @@ rule, with the matrices transposed:
     dw = G' [ sum over squares of (A dY A') * (B' d B) ] G
 """
 
+import functools
+from typing import NamedTuple
+
 import numba
 import numpy as np
 
+from ..threads import get_num_threads
 from .compile import compiled
-from .correlation import SPARE, SUMMANDS, Axis, chunk_of, describe, gather, layout_of, pack
+from .correlation import SPARE, SUMMANDS, Axis, chunk_of, describe, gather, layout_of, split_by_blocks
 from .parallel import count_parts, run
 from .tile import ROWS, lanes, make_tile, make_transform
-from .windows import pixels_of
+from .windows import Pixels, pixels_of
 
-__all__ = ["correlate_squares", "correlate_weights_squares"]
+__all__ = ["correlate_squares", "correlate_weights_squares", "transform_kernels"]
 
 # Lavin and Gray, equations (7) for m = 2 and section 4.3 for m = 4.
 B_TRANSPOSED = {
@@ -59,7 +63,7 @@ _panel = make_tile(ROWS, 2, adjacent=True)
 
 def _both(matrices):
     """transform(m, ...), compiled: `make_transform` of the matrix for m = 2 or for m = 4."""
-    two, four = make_transform(matrices[2]), make_transform(matrices[4])
+    two, four = (make_transform(matrices[m]) for m in (2, 4))
 
     @numba.extending.register_jitable
     def transform(m, source, at, row, column, target, base, places, columns, accumulate=False):
@@ -75,7 +79,8 @@ def _transposed(matrices):
     return {m: [list(column) for column in zip(*matrix, strict=True)] for m, matrix in matrices.items()}
 
 
-_to_input, _to_kernel, _to_output = _both(B_TRANSPOSED), _both(G), _both(A_TRANSPOSED)
+_to_input, _to_kernel = _both(B_TRANSPOSED), _both(G)
+_two_outputs, _four_outputs = (make_transform(A_TRANSPOSED[m], ending=True) for m in (2, 4))
 _to_gradient, _from_kernel = _both(_transposed(A_TRANSPOSED)), _both(_transposed(G))
 
 
@@ -94,12 +99,21 @@ def _transform_kernels(start, stop, part, m, packed, channels, blocks, vector, t
             )  # fmt: skip
 
 
+@numba.extending.register_jitable
+def _to_output(m, source, at, row, column, target, base, places, columns, accumulate, bias, first, floor):
+    """As the others, with the ending of `make_transform`."""
+    if m == 2:
+        _two_outputs(source, at, row, column, target, base, places, columns, accumulate, bias, first, floor)
+    else:
+        _four_outputs(source, at, row, column, target, base, places, columns, accumulate, bias, first, floor)
+
+
 @compiled
 def _correlate(
-    start, stop, part, m, source, known, at_once, limits, kernels, bias, outputs, accumulate, buffers, tables, squares,
-    products, target,
+    start, stop, part, m, by_blocks, lines, source, known, at_once, limits, kernels, bias, floor, outputs, accumulate,
+    buffers, tables, squares, products, target,
 ):
-    """Lines [start, stop) of squares of all images."""
+    """Lines [start, stop) of squares of all images; or all `lines`, but only the blocks [start, stop) of outputs."""
     size = m + 2
     buffer, direct, channels, wide, width = buffers[part], known[17], known[2], known[13], known[20]
     pixel, line, vector = known[18], known[19], known[20] // 2
@@ -108,8 +122,11 @@ def _correlate(
     transformed, product = squares[part], products[part]
     positions = size * size
     piece = -(-channels // -(-channels // SUMMANDS))
-    for first in range(start, stop, at_once):
-        last = min(first + at_once, stop)
+    zero = np.zeros(1, np.int64)
+    first_line, last_line = (0, lines) if by_blocks else (start, stop)
+    first_output, last_output = (start * width, min(stop * width, outputs)) if by_blocks else (0, outputs)
+    for first in range(first_line, last_line, at_once):
+        last = min(first + at_once, last_line)
         count = gather(first, last, source, known, buffer, starts, targets)
         windows = source if direct else buffer
         plane = count * channels
@@ -121,11 +138,10 @@ def _correlate(
                     m, windows, starts[t] + c, line, pixel, transformed, t * channels + c, places,
                     min(vector, channels - c),
                 )  # fmt: skip
-        for t in range(count + ROWS):
+        for t in range(count + SPARE):
             rows[t] = min(t, count - 1) * channels
             starts[t] = min(t, count - 1) * width
-        zero = np.zeros(1, np.int64)
-        for block in range(0, outputs, width):
+        for block in range(first_output, last_output, width):
             columns = min(width, outputs - block)
             for k in range(positions):
                 kernel = kernels[(k * -(-outputs // width) * width + block) * channels :]
@@ -133,7 +149,7 @@ def _correlate(
                 for t in range(0, count, ROWS):
                     for c in range(0, channels, piece):
                         seen, by, depth = values[c:], kernel[c * width :], min(piece, channels - c)
-                        _full(seen, rows[t:], zero, 1, by, zero, width, 1, depth, result, starts[t:], width, c > 0)
+                        _full(seen, rows, t, zero, 1, by, zero, width, 1, depth, result, starts, width, c > 0)
             for t in range(count):
                 y, x = (first + t // wide) % known[12] * m, t % wide * m
                 for i in range(m):
@@ -143,13 +159,8 @@ def _correlate(
                 for c in range(0, columns, vector):
                     _to_output(
                         m, product, t * width + c, size * count * width, count * width, target,
-                        targets[t] + block + c, places, min(vector, columns - c), accumulate,
+                        targets[t] + block + c, places, min(vector, columns - c), accumulate, bias, block + c, floor,
                     )  # fmt: skip
-                if bias.size:
-                    for k in range(m * m):
-                        if places[k] >= 0:
-                            for c in range(columns):
-                                target[targets[t] + places[k] + block + c] += bias[block + c]
 
 
 @compiled
@@ -198,7 +209,7 @@ def _weights(
                 for o in range(0, outputs, ROWS):
                     gradient = gradients[(k * panels + o // PANEL) * count * PANEL + o % PANEL :]
                     _panel(
-                        gradient, zero, zero, PANEL, value, zero, width, 1, count, result, rows[o:], columns,
+                        gradient, zero, 0, zero, PANEL, value, zero, width, 1, count, result, rows[o:], columns,
                         first > start,
                     )  # fmt: skip
 
@@ -232,31 +243,55 @@ def _squares(axis, m):
     return Axis(tuple(range(m + 2)), tuple(range(first, first + m + 2)), -(-axis.count // m), m)
 
 
-def correlate_squares(m, x, weight, bias, rows, columns, output, accumulate=False):
-    """As `correlation.correlate`, for 3 adjacent taps and stride 1 along both axes."""
-    n, channels, *size = x.shape
-    outputs = weight.shape[0]
-    source, target = pixels_of(x), pixels_of(output)
-    vector = lanes(x.dtype)
-    width = 2 * vector
-    blocks = -(-outputs // width)
-    positions = (m + 2) ** 2
-    kernels = np.empty(positions * blocks * channels * width, x.dtype)
-    run(_transform_kernels, blocks, m, pack(weight, rows, columns), channels, blocks, vector, kernels)
+def transform_kernels(m, packed, channels, outputs):
+    """Kernels (outputs, channels, 3, 3), packed by `correlation.pack`, as `correlate_squares` multiplies with them."""
+    vector = lanes(packed.dtype)
+    blocks = -(-outputs // (2 * vector))
+    transformed = np.empty((m + 2) ** 2 * blocks * channels * 2 * vector, packed.dtype)
+    run(_transform_kernels, blocks, m, packed, channels, blocks, vector, transformed)
+    return transformed
+
+
+class _Plan(NamedTuple):
+    """What one call of `_correlate` needs beside its arrays."""
+
+    lines: int
+    by_blocks: bool
+    known: np.ndarray
+    at_once: int
+    limits: np.ndarray
+    parts: int
+    numbers: int  # of a buffer
+    squares: int  # at a time
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(m, x_shape, outputs, rows, columns, source_steps, target_steps, width, threads):
+    """The _Plan of a correlation; `threads` only tells calls apart."""
+    n, channels, *size = x_shape
+    source, target = Pixels(None, *source_steps), Pixels(None, *target_steps)
     axes = [_squares(axis, m) for axis in (rows, columns)]
     layout = layout_of(*axes, source, channels, size)
-    lines = n * axes[0].count
-    at_once, numbers = chunk_of(*axes, channels, lines, SQUARES, 1 << 17)
-    parts = count_parts(lines)
-    count = at_once * axes[1].count
+    lines, blocks = n * axes[0].count, -(-outputs // width)
+    by_blocks = split_by_blocks(lines, axes[1].count, blocks)
+    at_once, numbers = chunk_of(*axes, channels, lines, SQUARES, 1 << 17, by_blocks)
     known = describe(*axes, source, channels, size, layout, target, width)
     known[15:17] *= m  # from a square to the next
-    limits = np.array([rows.count, columns.count])
+    parts, limits = count_parts(blocks if by_blocks else lines), np.array([rows.count, columns.count])
+    buffer = 0 if layout.direct else numbers
+    return _Plan(lines, by_blocks, known, at_once, limits, parts, buffer, at_once * axes[1].count)
+
+
+def correlate_squares(m, x, kernels, bias, outputs, rows, columns, output, accumulate=False, floor=-np.inf):
+    """As `correlation.correlate`, for 3 adjacent taps and stride 1 along both axes. kernels: transformed."""
+    channels, width = x.shape[1], 2 * lanes(x.dtype)
+    source, target = pixels_of(x), pixels_of(output)
+    plan = _plan(m, x.shape, outputs, rows, columns, source[1:], target[1:], width, get_num_threads())
+    positions, parts, count = (m + 2) ** 2, plan.parts, plan.squares
     run(
-        _correlate, lines, m, source.flat, known, at_once, limits, kernels,
-        np.empty(0, x.dtype) if bias is None else np.ascontiguousarray(bias), outputs, accumulate,
-        np.empty((parts, 0 if layout.direct else numbers), x.dtype),
-        np.empty((parts, 4, max(count + SPARE, positions)), np.int64),
+        _correlate, -(-outputs // width) if plan.by_blocks else plan.lines, m, plan.by_blocks, plan.lines, source.flat,
+        plan.known, plan.at_once, plan.limits, kernels, bias, floor, outputs, accumulate,
+        np.empty((parts, plan.numbers), x.dtype), np.empty((parts, 4, max(count + SPARE, positions)), np.int64),
         np.empty((parts, positions * count * channels), x.dtype), np.empty((parts, positions * count * width), x.dtype),
         target.flat,
     )  # fmt: skip

@@ -23,6 +23,7 @@ from .batch_norm_relu import (
 )
 from .batch_norm_steps import BatchNormGradients, BatchNormSteps, batch_norm_backward_steps, batch_norm_forward_steps
 from .conv import col2im, conv2d, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight, im2col
+from .conv_prepared import PreparedConv2d, conv2d_prepare, conv2d_prepared
 from .cross_entropy import softmax_cross_entropy, softmax_cross_entropy_backward
 from .depthwise import (
     depthwise_conv2d,
@@ -43,6 +44,7 @@ from .update_all import adam_update_all, adamw_update_all, rmsprop_update_all, s
 __all__ = [
     "BatchNormGradients",
     "BatchNormSteps",
+    "PreparedConv2d",
     "adam_update",
     "adam_update_all",
     "adamw_update",
@@ -71,6 +73,8 @@ __all__ = [
     "conv2d_backward_bias",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "conv2d_prepare",
+    "conv2d_prepared",
     "depthwise_conv2d",
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",

@@ -36,6 +36,7 @@ class Module(NamedTree):
 
     # Names of own state that `load_state_dict` does not insist on.
     _optional_state = frozenset()
+    _only_evaluates = False  # what `fuse` makes does
 
     def __init__(self):
         super().__init__()
@@ -114,9 +115,12 @@ class Module(NamedTree):
         return self
 
     def train(self, mode=True):
-        """Set `training` here and in all modules below. Returns the module. Raises ValueError for a non-bool."""
+        """Set `training` here and in all modules below. Returns the module. Raises ValueError for a non-bool,
+        RuntimeError for training mode after `fuse`."""
         if not isinstance(mode, bool):
             raise ValueError(f"training mode is expected to be boolean, got {mode!r}")
+        if mode and any(module._only_evaluates for module in self.modules()):
+            raise RuntimeError("train: a fused model only evaluates; train the model that it was made from")
         self.training = mode
         for child in self.children():
             child.train(mode)
@@ -148,6 +152,25 @@ class Module(NamedTree):
     def double(self):
         """Convert floating parameters and buffers to float64. Returns the module."""
         return self.to(np.float64)
+
+    def fuse(self, example=None):
+        """A copy of this module for evaluation, in less time: batch norm and ReLU become parts of the convolutions.
+
+        Every convolution layer that runs is replaced by one whose weights are made ready once; the batch norm and the
+        ReLU layer after it are folded into it, where nobody else reads what lies between. This module stays as it is,
+        and the copy does not follow its later changes. Results are the same up to rounding.
+
+        The copy stays in evaluation mode (`train()` raises RuntimeError) and has no gradients: its parameters require
+        none, and an input that requires one raises RuntimeError outside `no_grad`. The folded weights are not in its
+        `state_dict`, and are not converted by `to`: save, load and convert the original. Layers with hooks are not
+        folded, and `forward` must not call other layers for other images.
+
+        example: a tensor on which to run the module once, to see which layers follow each other; None tries zeros of
+        the smallest size that it takes. Raises TypeError if it is no tensor, and whatever `forward` raises.
+        """
+        from .fuse import fuse
+
+        return fuse(self, example)
 
     # Text
 

@@ -1,7 +1,7 @@
 """Convolutions."""
 
-from .. import kernels
-from ..autograd import Function
+from .. import kernels, tensor
+from ..autograd import Function, is_grad_enabled
 from ..kernels.checks import floating, integer
 from ..kernels.conv_geometry import separable_geometry
 from .arguments import require_tensors
@@ -90,3 +90,18 @@ def separable_conv2d(input, depthwise_weight, pointwise_weight, bias=None, strid
     return conv2d(
         depthwise_conv2d(input, depthwise_weight, None, stride, padding, dilation), pointwise_weight, bias
     )
+
+
+def conv2d_prepared(input, prepared):
+    """A convolution of images (N, C, H, W) for evaluation, with weights made ready by `kernels.conv2d_prepare`.
+
+    Arguments and errors: see `minception.kernels.reference.conv2d_prepared`. It has no gradient: raises RuntimeError
+    for an input that requires one, unless nothing is recorded.
+    """
+    require_tensors("conv2d_prepared", input=input)
+    if input.requires_grad and is_grad_enabled():
+        raise RuntimeError(
+            "conv2d_prepared: a convolution made ready for evaluation has no gradient, but its input requires one; "
+            "use the layers before fuse, or no_grad"
+        )
+    return tensor.Tensor._wrap(kernels.conv2d_prepared(input._array, prepared))

@@ -7,6 +7,7 @@ from . import rows
 
 MODULES = (
     "convolution",
+    "conv_prepared",
     "depthwise",
     "pooling",
     "batch_norm",

@@ -20,6 +20,7 @@ PROVED = {name for row in TABLE.values() for name in row.proves}
 NOT_OPERATIONS = {
     "kernels.BatchNormGradients": "the container of what batch_norm_backward_steps returns",
     "kernels.BatchNormSteps": "the container of what batch_norm_forward_steps returns",
+    "kernels.PreparedConv2d": "the container of what conv2d_prepare returns",
     "nn.Module": "the base class",
     "nn.ModuleDict": "a container of layers: tests/nn/test_containers.py",
     "nn.ModuleList": "a container of layers: tests/nn/test_containers.py",

@@ -3,12 +3,14 @@
 import numpy as np
 
 import minception.functional as F
+from minception import kernels
 
 from .samples import tensor
 from .table import not_pairs, not_reals, wrong
 
 X, WEIGHT, DEPTHWISE, POINTWISE = tensor(2, 4, 5, 5), tensor(6, 4, 3, 3), tensor(8, 1, 3, 3), tensor(6, 8, 1, 1)
 ARRAY = np.ones((2, 4, 5, 5), np.float32)
+PREPARED = kernels.conv2d_prepare(WEIGHT.numpy())
 FOUR, FIVE = tensor(4), tensor(5)
 LOGITS, LABELS = tensor(2, 3), np.array([0, 2])
 
@@ -95,6 +97,17 @@ TABLES = {
         wrong("groups a str", lambda: F.conv2d(X, WEIGHT, groups="1"), TypeError, "groups must be an integer", "'1'"),
         wrong("groups and channels", lambda: F.conv2d(X, WEIGHT, groups=3), ValueError, "weight expects 12", "has 4"),
         wrong("groups and outputs", lambda: F.conv2d(X, DEPTHWISE[:6], groups=4), ValueError, "(6, 1, 3, 3)", "C = 4"),
+    ],
+    "functional.conv2d_prepared": [
+        wrong("input an array", lambda: F.conv2d_prepared(ARRAY, PREPARED), TypeError, "input must be a Tensor"),
+        wrong("weights as they are", lambda: F.conv2d_prepared(X, WEIGHT), TypeError, "conv2d_prepare", "got Tensor"),
+        wrong("input of other channels", lambda: F.conv2d_prepared(X[:, :3], PREPARED), ValueError, "has 3"),
+        wrong(
+            "input that needs a gradient",
+            lambda: F.conv2d_prepared(X.detach().requires_grad_(), PREPARED),
+            RuntimeError,
+            "has no gradient",
+        ),
     ],
     "functional.depthwise_conv2d": [
         *convolution(F.depthwise_conv2d, DEPTHWISE),

@@ -8,6 +8,7 @@ X, WEIGHT, BIAS = zeros(2, 4, 5, 5), zeros(6, 4, 3, 3), zeros(6)  # output (2, 6
 DEPTHWISE, POINTWISE = zeros(8, 1, 3, 3), zeros(6, 8, 1, 1)
 GRAD, GRAD_DEPTHWISE = zeros(2, 6, 3, 3), zeros(2, 8, 3, 3)
 COLUMNS = zeros(18, 36)
+PREPARED = kernels.conv2d_prepare(WEIGHT)
 X_SHAPE, WEIGHT_SHAPE, DEPTHWISE_SHAPE = X.shape, WEIGHT.shape, DEPTHWISE.shape
 
 
@@ -101,6 +102,30 @@ TABLES = {
         *channels(lambda shape, groups: kernels.conv2d(X, zeros(*shape), groups=groups)),
         *biases(lambda bad: kernels.conv2d(X, WEIGHT, bad)),
         *sliding(lambda **options: kernels.conv2d(X, WEIGHT, **options)),
+    ],
+    "kernels.conv2d_prepare": [
+        *not_floating_arrays("weight", WEIGHT, lambda bad: kernels.conv2d_prepare(bad), alone=True),
+        *biases(lambda bad: kernels.conv2d_prepare(WEIGHT, bad)),
+        *not_pairs("stride", lambda bad: kernels.conv2d_prepare(WEIGHT, stride=bad), 1),
+        *not_pairs("padding", lambda bad: kernels.conv2d_prepare(WEIGHT, padding=bad), 0),
+        *not_pairs("dilation", lambda bad: kernels.conv2d_prepare(WEIGHT, dilation=bad), 1),
+        *not_integers("groups", lambda bad: kernels.conv2d_prepare(WEIGHT, groups=bad)),
+        wrong("groups zero", lambda: kernels.conv2d_prepare(WEIGHT, groups=0), ValueError, "groups must be positive"),
+        wrong("groups and outputs", lambda: kernels.conv2d_prepare(WEIGHT, groups=4), ValueError, "groups must divide"),
+        wrong("weight of rank 3", lambda: kernels.conv2d_prepare(zeros(4, 3, 3)), ValueError, "weight must have 4"),
+        wrong("relu a number", lambda: kernels.conv2d_prepare(WEIGHT, relu=1), TypeError, "relu must be", "got 1"),
+    ],
+    "kernels.conv2d_prepared": [
+        *not_floating_arrays("x", X, lambda bad: kernels.conv2d_prepared(bad, PREPARED)),
+        *images(lambda bad: kernels.conv2d_prepared(bad, PREPARED)),
+        *(
+            wrong(name, lambda shape=shape: kernels.conv2d_prepared(zeros(*shape), PREPARED), ValueError, word)
+            for name, shape, word in (
+                ("x of other channels", (2, 5, 5, 5), "has 5"),
+                ("kernel beyond the image", (2, 4, 2, 5), "does not fit"),
+            )
+        ),
+        wrong("bare weights", lambda: kernels.conv2d_prepared(X, WEIGHT), TypeError, "conv2d_prepare", "ndarray"),
     ],
     "kernels.conv2d_backward_input": [
         *grad_outputs(GRAD, lambda bad: kernels.conv2d_backward_input(bad, WEIGHT, X_SHAPE)),

@@ -14,6 +14,10 @@ def linear():
     return nn.Linear(2, 3)
 
 
+def fused():
+    return nn.Sequential(nn.Conv2d(3, 2, 1)).fuse()
+
+
 def state(**changes):
     """A right state of `linear()`, changed; None takes an entry away."""
     values = {"weight": np.ones((3, 2)), "bias": np.ones(3)} | changes
@@ -148,6 +152,11 @@ TABLES = {
     "Module.train": [
         wrong("mode a number", lambda: linear().train(1), ValueError, "training mode is expected to be boolean", "1"),
         wrong("mode None", lambda: linear().train(None), ValueError, "training mode is expected to be boolean", "None"),
+    ],
+    "Module.fuse": [
+        wrong("example an array", lambda: linear().fuse(np.zeros((1, 2))), TypeError, "example must be a Tensor"),
+        wrong("no image fits", lambda: nn.Sequential(linear()).fuse(), ValueError, "give fuse an example", "(32, 64"),
+        wrong("trained afterwards", lambda: fused().train(), RuntimeError, "fused model only evaluates"),
     ],
     "Module.apply": [
         wrong("not callable", lambda: linear().apply(3), TypeError, "function must be callable, got 3"),

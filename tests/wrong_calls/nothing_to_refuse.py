@@ -66,6 +66,7 @@ NOTHING_TO_REFUSE = {
     "data.cache_directory": "It takes no argument and reads the environment, where every path is right.",
     "kernels.BatchNormGradients": RECORD,
     "kernels.BatchNormSteps": RECORD,
+    "kernels.PreparedConv2d": RECORD,
     "minception.default_generator": READS,
     "minception.enable_grad": MODE,
     "minception.get_num_threads": READS,

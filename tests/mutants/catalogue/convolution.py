@@ -91,9 +91,30 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
+        "kernels.cpu.correlation:_correlate",
+        ("bias added with every piece of a sum", "nothing if begun else bias[block:]", "bias[block:]"),
+        ("ReLU before the last piece of a sum", "floor if ended else no_floor", "floor"),
+        ("ReLU forgotten", "floor if ended else no_floor", "no_floor"),
+        ("bias of the first outputs for all", "nothing if begun else bias[block:]", "nothing if begun else bias"),
+        ("a part computes the outputs of all", "(start * width, min(stop * width, outputs))", "(0, width)"),
+        rows=["conv2d_prepared"],
+    ),
+    *mistakes(
+        "kernels.cpu.correlation:padded_bias",
+        ("bias forgotten", "if bias is not None", "if False"),
+        rows=["conv2d_prepared"],
+    ),
+    *mistakes(
+        "nn.fuse:fold",
+        ("batch norm folded without epsilon", "var + norm.eps", "var"),
+        ("mean of a folded batch norm forgotten", "(0.0 if bias is None else bias) - mean", "0.0 * mean"),
+        ("weights scaled along the inputs", "scale[:, None, None, None]", "scale[None, : weight.shape[1], None, None]"),
+        tests=["nn.test_fuse:test_norm_without_scale_and_shift"],
+    ),
+    *mistakes(
         "kernels.cpu.winograd:_correlate",
         ("Winograd: last channels forgotten", "range(0, channels, vector)", "range(0, channels - vector, vector)"),
-        ("Winograd: bias of the first block for all", "bias[block + c]", "bias[c]"),
+        ("Winograd: bias of the first block for all", "accumulate, bias, block + c", "accumulate, bias, c"),
         tests=["kernels.test_winograd:test_equals_direct_convolution", "kernels.test_winograd:test_bias_is_added_once"],
     ),
     *mistakes(
@@ -132,7 +153,7 @@ MUTANTS = [
         rows=["depthwise_conv2d"],
     ),
     *mistakes(
-        f"{COMPILED}:_run_correlation",
+        f"{COMPILED}:run_correlation",
         ("compiled depthwise: kernel not flipped", "[:, rows.taps]", "[:, sorted(rows.taps)]"),
         ("compiled depthwise: taps of another channel", ".transpose(1, 2, 0)", ".transpose(1, 2, 0)[:, :, ::-1]"),
         ("compiled depthwise: classes of the stride overlap", "rows.first * target.lines", "0 * target.lines"),

@@ -1,0 +1,114 @@
+"""Weights that were made ready: used for images of all sizes, on all threads, bias and ReLU exactly once."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minception as mc
+from minception.kernels import cpu, reference
+from minception.kernels.cpu import correlation, winograd
+
+
+@pytest.fixture(autouse=True)
+def _settings_as_before():
+    threads, squares = mc.get_num_threads(), mc.get_winograd()
+    yield
+    mc.set_num_threads(threads)
+    mc.set_winograd(squares)
+
+
+@st.composite
+def layers(draw):
+    """(weight, bias or None, options, images of several sizes): integers, so that sums are exact in any order."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    kernel = draw(st.sampled_from([(1, 1), (3, 3), (1, 7), (5, 3)]))
+    groups = draw(st.sampled_from([1, 1, 1, 2]))
+    channels, outputs = (groups * draw(st.sampled_from([1, 3, 16, 33, 140])) for _ in range(2))
+    weight = rng.integers(-2, 3, (outputs, channels // groups, *kernel)).astype(dtype)
+    bias = draw(st.sampled_from([None, rng.integers(-9, 10, outputs).astype(dtype)]))
+    stride, padding = draw(st.sampled_from([1, 2])), draw(st.sampled_from([0, 1, (2, 0)]))
+    images = [
+        rng.integers(-2, 3, (draw(st.integers(1, 3)), channels, *(k + draw(st.integers(0, 6)) for k in kernel)))
+        for _ in range(2)
+    ]
+    options = {"stride": stride, "padding": padding, "groups": groups, "relu": draw(st.booleans())}
+    return weight, bias, options, [x.astype(dtype) for x in images]
+
+
+@given(layer=layers(), threads=st.integers(1, 3))
+def test_equals_the_reference(layer, threads):
+    weight, bias, options, images = layer
+    mc.set_num_threads(threads)
+    mc.set_winograd(2)
+    prepared = reference.conv2d_prepare(weight, bias, **options)
+    for x in (*images, images[0]):
+        output = cpu.conv2d_prepared(x, prepared)
+        np.testing.assert_array_equal(output, reference.conv2d_prepared(x, prepared))
+        assert output.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def test_bias_once_and_relu_last():
+    """Of sums that come in pieces: 300 channels, 7 taps, and a first piece that is negative."""
+    weight = np.ones((40, 300, 1, 7), np.float32)
+    x = np.ones((1, 300, 3, 9), np.float32)
+    x[:, :150] = -1
+    x[:, 150:] = 1.25
+    bias = np.arange(40, dtype=np.float32)
+    output = cpu.conv2d_prepared(x, reference.conv2d_prepare(weight, bias, padding=(0, 3), relu=True))
+    expected = reference.conv2d(x, weight, bias, padding=(0, 3))
+    assert expected.min() > 0
+    np.testing.assert_allclose(output, expected, rtol=1e-6)
+    negative = cpu.conv2d_prepared(-x, reference.conv2d_prepare(weight, bias, padding=(0, 3), relu=True))
+    np.testing.assert_array_equal(negative, np.zeros_like(negative))
+
+
+def test_threads_share_outputs_where_pixels_are_few():
+    rng = np.random.default_rng(0)
+    for kernel in (1, 3):
+        x = rng.integers(-2, 3, (1, 32, 7, 7)).astype(np.float32)
+        weight = rng.integers(-2, 3, (256, 32, kernel, kernel)).astype(np.float32)
+        bias = np.arange(256.0, dtype=np.float32)
+        expected = reference.conv2d(x, weight, bias, padding=kernel // 2)
+        for threads in (1, 2, 3):
+            mc.set_num_threads(threads)
+            prepared = reference.conv2d_prepare(weight, bias, padding=kernel // 2)
+            np.testing.assert_array_equal(cpu.conv2d_prepared(x, prepared), expected)
+    mc.set_num_threads(2)
+    assert correlation.split_by_blocks(7, 7, 8) and not correlation.split_by_blocks(400, 40, 7)
+
+
+def test_setting_for_winograd_is_followed_afterwards():
+    rng = np.random.default_rng(0)
+    weight, x = rng.standard_normal((32, 32, 3, 3), np.float32), rng.standard_normal((2, 32, 8, 8), np.float32)
+    prepared = reference.conv2d_prepare(weight, padding=1)
+    for squares in (0, 4, 2, 0):
+        mc.set_winograd(squares)
+        np.testing.assert_array_equal(cpu.conv2d_prepared(x, prepared), cpu.conv2d(x, weight, padding=1))
+
+
+def test_later_changes_of_the_weights_do_not_count():
+    weight, bias = np.ones((2, 1, 1, 1)), np.ones(2)
+    prepared = reference.conv2d_prepare(weight, bias)
+    weight[:], bias[:] = 7, 7
+    np.testing.assert_array_equal(cpu.conv2d_prepared(np.ones((1, 1, 2, 2)), prepared), np.full((1, 2, 2, 2), 2.0))
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+def test_nan_passes_through_relu(groups):
+    x = np.full((1, 8, 4, 4), -1.0, np.float32)
+    x[0, :, 2, 2] = np.nan
+    weight = np.ones((8, 8 // groups, 1, 1), np.float32)
+    output = cpu.conv2d_prepared(x, reference.conv2d_prepare(weight, relu=True, groups=groups))
+    assert np.isnan(output[0, :, 2, 2]).all() and np.isnan(output).sum() == 8 and np.nanmax(output) == 0
+
+
+def test_nothing_is_prepared_twice(monkeypatch):
+    packed = []
+    original = winograd.transform_kernels
+    monkeypatch.setattr("minception.kernels.cpu.plan.transform_kernels", lambda *a: packed.append(1) or original(*a))
+    prepared = reference.conv2d_prepare(np.ones((32, 32, 3, 3), np.float32), padding=1)
+    for size in (8, 8, 11, 8):
+        cpu.conv2d_prepared(np.ones((1, 32, size, size), np.float32), prepared)
+    assert len(packed) == 1
