@@ -2,7 +2,7 @@
 
 A kernel has one name and one signature in up to three homes: `reference` (NumPy, the textbook), `cpu` (Numba)
 and `cuda` (CUDA C++). NumPy arrays go to `cpu`, CuPy arrays to `cuda`; a kernel that its home lacks runs as the
-reference version on the same device.
+reference version on the same device. It is also the one place where somebody may look on: `observe`.
 """
 
 import functools
@@ -16,6 +16,7 @@ from .arrays import array_module
 HOMES = ("reference", "cpu")
 
 _forced = ContextVar("forced_kernels", default=None)
+_observer = ContextVar("observer", default=None)
 
 
 @contextmanager
@@ -31,6 +32,29 @@ def use_kernels(name):
         yield
     finally:
         _forced.reset(token)
+
+
+@contextmanager
+def observe(observer):
+    """Inside the `with` block, call `observer(subject, function, args, kwargs)` instead of every kernel.
+
+    The observer has to return `function(*args, **kwargs)`. subject: the name of the kernel. Who calls kernels may
+    announce in the same way what he does (see `watched`), so that the observer knows on whose behalf they run. Raises
+    TypeError for an observer that cannot be called.
+    """
+    if not callable(observer):
+        raise TypeError(f"observe: observer must be callable, got {observer!r}")
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+def watched(subject, function, /, *args, **kwargs):
+    """`function(*args, **kwargs)`, by way of the observer where there is one."""
+    observer = _observer.get()
+    return function(*args, **kwargs) if observer is None else observer(subject, function, args, kwargs)
 
 
 @functools.cache
@@ -58,6 +82,7 @@ def dispatched(name):
 
     @functools.wraps(textbook)
     def kernel(*args, **kwargs):
-        return _find(_home_of(args[0] if args else None), name)(*args, **kwargs)
+        function, observer = _find(_home_of(args[0] if args else None), name), _observer.get()
+        return function(*args, **kwargs) if observer is None else observer(name, function, args, kwargs)
 
     return kernel

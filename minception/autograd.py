@@ -18,6 +18,7 @@ import numpy as np
 
 from . import kernels, tensor
 from .kernels.arrays import FLOAT_DTYPES
+from .kernels.dispatch import watched
 
 _modes = ContextVar("modes", default=(True,))  # innermost last; every thread starts with the default
 
@@ -126,7 +127,7 @@ class Function:
         recording = is_grad_enabled()
         node.needs_input_grad = tuple(recording and t is not None and t.requires_grad for t in inputs)
         with np.errstate(all="ignore"):
-            array = node.forward(*(None if t is None else t._array for t in inputs), **options)
+            array = watched(node, node.forward, *(None if t is None else t._array for t in inputs), **options)
         counter = next((t._counter for t in inputs if t is not None and _share_memory(array, t._array)), None)
         output = tensor.Tensor._wrap(array, counter)
         if any(node.needs_input_grad) and output.is_floating_point():
@@ -159,7 +160,7 @@ class Function:
                     f"backward: {self.name} needs {which} as it was in the forward pass, but it was modified in "
                     f"place since (version {version}, now {counter.value})"
                 )
-        grads = self.backward(grad_output)
+        grads = watched(self, self.backward, grad_output)
         grads = tuple(grads) if isinstance(grads, (tuple, list)) else (grads,)
         if len(grads) != len(self.edges):
             raise RuntimeError(
@@ -282,7 +283,7 @@ def _walk(root, gradient, retain_graph):
                 continue
             origin = edge.origin
             input_grad = input_grad.astype(edge.dtype, copy=False)
-            grads[origin] = _sum(grads[origin], input_grad) if origin in grads else input_grad
+            grads[origin] = watched(origin, _sum, grads[origin], input_grad) if origin in grads else input_grad
             waiting[origin] -= 1
             if waiting[origin] == 0:
                 ready.append(origin)

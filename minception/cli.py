@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": ("minception.train.evaluate_command", "measure a trained network"),
     "predict": ("minception.predict.predict_command", "classify pictures"),
     "summary": ("minception.study.summary_command", "show a network's layers, cost and graph"),
+    "profile": ("minception.study.profile_command", "show where the time of a training step goes"),
 }
 
 

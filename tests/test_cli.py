@@ -25,6 +25,7 @@ OPTIONS = {
     "evaluate": "--data-dir DIR",
     "predict": "--weights FILE",
     "summary": "--svg FILE",
+    "profile": "--plot FILE",
 }
 
 

@@ -1,1 +1,1 @@
-"""`python -m benchmarks.cpu`: training steps and evaluation on the CPU, beside PyTorch's best mode."""
+"""`python -m benchmarks.cpu`: training steps, evaluation and single kernels on the CPU, beside PyTorch's best mode."""

@@ -1,23 +1,32 @@
-"""A process that does one piece of work on one side, once for each line it reads, and prints the seconds.
+"""A process that does pieces of work on one side, in turns.
 
 Sides are processes of their own because the thread pools of two libraries in one process disturb each other.
 
-    python -m benchmarks.cpu.worker SIDE NAME THREADS
+    python -m benchmarks.cpu.worker SIDE THREADS
 
-SIDE is "minception", "torch" or "torch-compile", either of the last two with "-channels_last".
+SIDE is "minception", "torch" or "torch-compile", either of the last two with "-channels_last". On stdin come lines of
+JSON, and each is answered by one on stdout. {"work": NAME} prepares a training step or an evaluation, {"case": {...}} a
+single kernel; both warm it up and answer {"ready": true, ...}, or {"error": TEXT}. {"turn": true} does it, and answers
+{"seconds": S, "memory": MIB}: the time, and the most memory that this process has had so far.
 """
 
 import contextlib
+import json
 import resource
+import statistics
 import sys
 import time
+import traceback
 
 import numpy as np
 
+from .cases import Case
 from .work import WORK
 
 SETTINGS = {"lr": 0.01, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
 WARM_UP_SECONDS, WARM_UP_STEPS = 1.0, 3
+# A kernel is called several times in a turn, which gives their median.
+CASE_WARM_UP_SECONDS, CASE_WARM_UP_CALLS, TURN_SECONDS, MOST_CALLS = 0.03, 3, 0.01, 200
 
 
 def data(work):
@@ -84,25 +93,89 @@ def torch_step(work, threads, compiled, channels_last):
     return step
 
 
-def main(side, name, threads):
+def prepare_work(side, name, threads):
+    """(function, calls in a turn, nothing more to say) of a training step or an evaluation, warmed up."""
     (work,) = (work for work in WORK if work.name == name)
-    with contextlib.redirect_stdout(sys.stderr):
-        if side == "minception":
-            step = minception_step(work, threads)
+    if side == "minception":
+        step = minception_step(work, threads)
+    else:
+        step = torch_step(work, threads, "compile" in side, "channels_last" in side)
+    warm_up(step, WARM_UP_STEPS, WARM_UP_SECONDS)
+    return step, 1, {}
+
+
+def prepare_case(side, case, threads):
+    """(function, calls in a turn, the floor's FLOP and bytes if this side is ours) of a kernel, warmed up."""
+    from . import in_torch, ours
+
+    facts = {}
+    if side == "minception":
+        import minception as mc
+        from minception.memory import keep_freed_memory
+
+        keep_freed_memory()
+        mc.set_num_threads(threads)
+        function = ours.prepare(case)
+        facts["flops"], facts["bytes"] = ours.floor(function)
+    else:
+        import torch
+
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(False)
+        function = in_torch.prepare(case, "channels_last" in side)
+    return function, calls_in_a_turn(function), facts
+
+
+def calls_in_a_turn(function):
+    """How often to call a warmed-up function in a turn, so that it takes some milliseconds."""
+    seconds = warm_up(function, CASE_WARM_UP_CALLS, CASE_WARM_UP_SECONDS)
+    return max(1, min(MOST_CALLS, int(TURN_SECONDS / seconds)))
+
+
+def warm_up(function, calls, seconds):
+    """Call it so many times and for so long; return the least time of a call."""
+    started = time.perf_counter()
+    times = []
+    while len(times) < calls or time.perf_counter() - started < seconds:
+        times.append(timed(function))
+    return min(times)
+
+
+def timed(function):
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def serve(prepare):
+    """Answer the lines of stdin until they end. `prepare(job)` returns (function, calls in a turn, facts)."""
+    function = calls = None
+    for line in sys.stdin:
+        job = json.loads(line)
+        if "turn" in job:
+            seconds = statistics.median(timed(function) for _ in range(calls))
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            answer = {"seconds": seconds, "memory": memory}
         else:
-            step = torch_step(work, threads, "compile" in side, "channels_last" in side)
-        started = time.perf_counter()
-        done = 0
-        while done < WARM_UP_STEPS or time.perf_counter() - started < WARM_UP_SECONDS:
-            step()
-            done += 1
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        started = time.perf_counter()
-        step()
-        seconds = time.perf_counter() - started
-        print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+            function = None  # what it held is free before the next is made
+            try:
+                with contextlib.redirect_stdout(sys.stderr):
+                    function, calls, facts = prepare(job)
+                answer = {"ready": True, **facts}
+            except Exception as error:  # whatever it is, the others go on, and the reader is told
+                traceback.print_exc()
+                answer = {"error": f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"}
+        print(json.dumps(answer), flush=True)
+
+
+def main(side, threads):
+    def prepare(job):
+        if "work" in job:
+            return prepare_work(side, job["work"], threads)
+        return prepare_case(side, Case.from_dict(job["case"]), threads)
+
+    serve(prepare)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]))

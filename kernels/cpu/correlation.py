@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in the second-level cache
+SUMMANDS = 128  # products that are added up one after the other: sums of sums round less than long sums
 SPARE = 15  # entries after the end of a table, for the last tile
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
 
@@ -197,6 +198,9 @@ def _correlate(
     steps = np.empty(runs, np.int64)
     for t in range(runs):
         steps[t] = t * length * width
+    # runs, and a piece of a run, that are summed before they are added to the output
+    group = max(1, SUMMANDS // length)
+    piece = -(-length // -(-length // SUMMANDS))
     for first in range(start, stop, at_once):
         pixels = gather(first, min(first + at_once, stop), source, known, buffer, starts, targets)
         windows = source if direct else buffer
@@ -205,10 +209,15 @@ def _correlate(
             weights, out = packed[block * runs * length :], target[block:]
             for p in range(0, pixels, ROWS):
                 at, to = starts[p:], targets[p:]
-                if 2 * columns > width:
-                    _full(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, accumulate)
-                else:
-                    _half(windows, at, offsets, 1, weights, steps, width, runs, length, out, to, columns, accumulate)
+                for t in range(0, runs, group):
+                    count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
+                    for k in range(0, length, piece):
+                        size, add = min(piece, length - k), accumulate or t + k > 0
+                        seen, by = windows[k:], weights[k * width :]
+                        if 2 * columns > width:
+                            _full(seen, at, where, 1, by, begins, width, count, size, out, to, columns, add)
+                        else:
+                            _half(seen, at, where, 1, by, begins, width, count, size, out, to, columns, add)
             if bias.size:
                 for p in range(pixels):
                     for c in range(columns):

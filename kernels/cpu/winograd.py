@@ -10,8 +10,8 @@ where d is the (m + 2) x (m + 2) square of inputs that the outputs Y see, w the 
 which is added up over the input channels. So there are (m + 2)^2 independent matrix products, for each position of the
 transformed square one: (squares, channels) @ (channels, outputs). For m = 2 they have 4/9 of the multiplications, for
 m = 4 1/4. The transformations cost additions, and rounding: their rows add and subtract whole neighbourhoods, so an
-output's error is relative to the largest numbers of its square, not to its own window's. It is no larger than the
-direct algorithm's for m = 2, whose sums are shorter, and about 5 times as large for m = 4 (`settings.set_winograd`).
+output's error is relative to the largest numbers of its square, not to its own window's. It is about twice the direct
+algorithm's for m = 2, and 13 times for m = 4 (`settings.set_winograd` gives the figures).
 
 The gradient of the input is a convolution with the flipped kernels. The gradient of the kernels follows from the chain
 rule, with the matrices transposed:
@@ -23,7 +23,7 @@ import numba
 import numpy as np
 
 from .compile import compiled
-from .correlation import SPARE, Axis, chunk_of, describe, gather, layout_of, pack
+from .correlation import SPARE, SUMMANDS, Axis, chunk_of, describe, gather, layout_of, pack
 from .parallel import count_parts, run
 from .tile import ROWS, lanes, make_tile, make_transform
 from .windows import pixels_of
@@ -107,6 +107,7 @@ def _correlate(
     starts, targets, rows, places = tables[part, 0], tables[part, 1], tables[part, 2], tables[part, 3]
     transformed, product = squares[part], products[part]
     positions = size * size
+    piece = -(-channels // -(-channels // SUMMANDS))
     for first in range(start, stop, at_once):
         last = min(first + at_once, stop)
         count = gather(first, last, source, known, buffer, starts, targets)
@@ -130,10 +131,9 @@ def _correlate(
                 kernel = kernels[(k * -(-outputs // width) * width + block) * channels :]
                 values, result = transformed[k * plane :], product[k * count * width :]
                 for t in range(0, count, ROWS):
-                    _full(
-                        values, rows[t:], zero, 1, kernel, zero, width, 1, channels, result, starts[t:], width,
-                        False,
-                    )  # fmt: skip
+                    for c in range(0, channels, piece):
+                        seen, by, depth = values[c:], kernel[c * width :], min(piece, channels - c)
+                        _full(seen, rows[t:], zero, 1, by, zero, width, 1, depth, result, starts[t:], width, c > 0)
             for t in range(count):
                 y, x = (first + t // wide) % known[12] * m, t % wide * m
                 for i in range(m):

@@ -9,7 +9,7 @@ def curves(history):
     """Loss and accuracy after each epoch, for training and test images. `history`: the rows of the log."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    figure = _figure(11, 4.5)
+    figure = new_figure(11, 4.5)
     figure.subplots_adjust(left=0.06, right=0.98, bottom=0.12, top=0.92, wspace=0.14)
     epochs = [row["epoch"] for row in history]
     for position, (quantity, title) in enumerate([("loss", "Loss"), ("accuracy", "Accuracy")]):
@@ -26,7 +26,7 @@ def curves(history):
         axes.legend(loc="upper right" if quantity == "loss" else "lower right")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_ylim(0, 1)
-    return _png(figure)
+    return rendered(figure)
 
 
 def confusion(matrix, class_names, title):
@@ -34,7 +34,7 @@ def confusion(matrix, class_names, title):
     count = len(class_names)
     small = count <= 20
     size = 2.5 + (0.62 if small else 0.16) * count
-    figure = _figure(size + 1, size)
+    figure = new_figure(size + 1, size)
     axes = figure.add_subplot()
     shares = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -50,10 +50,10 @@ def confusion(matrix, class_names, title):
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, matrix[row, column], ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, ax=axes, fraction=0.046, label="share of the true class")
-    return _png(figure, bbox_inches="tight")
+    return rendered(figure, bbox_inches="tight")
 
 
-def _figure(width, height):
+def new_figure(width, height):
     """A figure of its own canvas: pyplot would keep global state, and look for a window system."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -63,7 +63,9 @@ def _figure(width, height):
     return figure
 
 
-def _png(figure, **options):
+def rendered(figure, format="png", **options):
+    """The bytes of a picture file, "png" or "svg"."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, **options)
+    metadata = {"Date": None} if format == "svg" else None  # the same picture gives the same bytes
+    figure.savefig(buffer, format=format, dpi=110, metadata=metadata, **options)
     return buffer.getvalue()

@@ -114,7 +114,7 @@ def test_bias_is_added_once():
 
 
 def test_errors_are_what_the_docstring_says():
-    """Relative to the sum of absolute products: at most 1.5 times the direct error for 2 x 2, 10 times for 4 x 4."""
+    """Relative to the sum of absolute products: at most 3 times the direct error for 2 x 2, 20 times for 4 x 4."""
     rng = np.random.default_rng(0)
     x = np.maximum(rng.standard_normal((4, 64, 16, 16)), 0).astype(np.float32)
     weight = rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
@@ -125,8 +125,8 @@ def test_errors_are_what_the_docstring_says():
         mc.set_winograd(m)
         output = kernels.conv2d(x, weight, None, padding=1)
         errors[m] = np.sqrt(np.mean(((output - exact) / magnitude) ** 2))
-    assert errors[2] < 1.5 * errors[0]
-    assert errors[2] < errors[4] < 10 * errors[0]
+    assert errors[2] < 3 * errors[0]
+    assert errors[2] < errors[4] < 20 * errors[0]
 
 
 @pytest.mark.parametrize(

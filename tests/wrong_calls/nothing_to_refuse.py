@@ -83,8 +83,12 @@ NOTHING_TO_REFUSE = {
     "predict.RankedClass": RECORD,
     "predict.class_names_for": "Any count of classes has names.",
     "predict.imagenet_class_names": READS,
+    "study.Profile": RECORD,
+    "study.ProfileRow": RECORD,
+    "study.Roof": RECORD,
     "study.Row": RECORD,
     "study.Summary": RECORD,
+    "study.measure_roof": "It takes no argument, and every machine has a roof.",
     "weights.WeightsError": EXCEPTION,
     "nn.Identity": "It takes any arguments and returns its input whatever it is, as in PyTorch.",
 }

@@ -45,6 +45,14 @@ TABLES = {
         wrong("batch 0", lambda: study.summarize(TINY, 8, batch_size=0), ValueError, "batch_size must be at least 1"),
     ],
     "study.draw": of_graph(study.draw),
+    "study.profile": [
+        *of_graph(study.profile),
+        wrong("batch 0", lambda: study.profile(TINY, 8, batch_size=0), ValueError, "batch_size must be at least 1"),
+        wrong("repeat 0", lambda: study.profile(TINY, 8, repeat=0), ValueError, "repeat must be at least 1, got 0"),
+    ],
+    "study.roofline": [
+        wrong("jpeg", lambda: study.roofline(None, "jpg"), ValueError, 'format must be "svg" or "png", got \'jpg\''),
+    ],
     "predict.Classifier": [
         wrong("no module", lambda: predict.Classifier("x", 3, UNITS, ()), TypeError, "model must be a Module, got int"),
         wrong("no units", lambda: predict.Classifier("x", TINY, 3, ()), TypeError, "must be a Preprocessing, got 3"),

@@ -20,7 +20,7 @@ MUTANTS = [
         "autograd:_walk",
         (
             "gradient not accumulated for a shared parameter",
-            "_sum(grads[origin], input_grad) if origin in grads else input_grad",
+            "watched(origin, _sum, grads[origin], input_grad) if origin in grads else input_grad",
             "input_grad",
         ),
         tests=["composition.test_laws:test_the_gradient_of_a_shared_leaf_is_the_sum_over_its_uses"],

@@ -1,0 +1,85 @@
+"""What the times of single kernels amount to: ratios, sums of each kind, and what misses its goal."""
+
+import math
+from dataclasses import dataclass
+
+from .cases import Case
+from .compare import OURS
+
+# Goals for the ratio of our time to the best of PyTorch's, by the words that a kind begins with.
+GOALS = {"conv": 1.15, "depthwise": 0.7, "batch norm relu": 0.7, "max pool": 0.7, "avg pool": 0.7}
+ALL_CONVOLUTIONS = 0.9
+
+
+@dataclass
+class Result:
+    """One case: medians of all sides in seconds, which of the others is best, and what the floor is computed from."""
+
+    case: Case
+    seconds: dict
+    best: str
+    flops: int
+    bytes: int
+    spread: float
+
+    @property
+    def ours(self):
+        return self.seconds[OURS]
+
+    @property
+    def ratio(self):
+        """Our time relative to the best of the others."""
+        return self.ours / self.seconds[self.best]
+
+    @property
+    def goal(self):
+        """What the ratio should be at most, None if nothing was set."""
+        return next((goal for words, goal in GOALS.items() if self.case.kind.startswith(words)), None)
+
+    def floor(self, roof):
+        """Our time relative to the least possible."""
+        return self.ours / max(roof.seconds(self.flops, self.bytes), 1e-12)
+
+    def line(self, roof):
+        """One line of the table."""
+        best = self.seconds[self.best]
+        missed = " !" if self.goal is not None and self.ratio > self.goal else "  "
+        return (
+            f"{self.ratio:5.2f}{missed} {self.floor(roof):6.1f} {self.ours * 1e6:10.1f} us {best * 1e6:10.1f} us  "
+            f"{self.best.removeprefix('torch'):22} {self.case.name}"
+        )
+
+
+def report(results, roof, threads):
+    """Lines of a report: the table, sums of each kind, and the list of what misses its goal."""
+    peak, bandwidth = roof.flops_per_second / 1e9, roof.bytes_per_second / 1e9
+    yield f"\n{threads} threads: {peak:.0f} GFLOP/s (matrix product), {bandwidth:.1f} GB/s (copy)"
+    yield "ratio: our time to that of the fastest of PyTorch's modes; floor: our time to the least possible\n"
+    yield "ratio    floor          ours         torch  best mode of torch     case"
+    for result in sorted(results, key=lambda result: (result.case.group, -result.ratio)):
+        yield result.line(roof)
+    yield f"\n{'kind':42} {'cases':>5} {'geometric mean':>14} {'total time':>10} {'of the floor':>12}  goal of each"
+    groups = {}
+    for result in results:
+        groups.setdefault(result.case.group, []).append(result)
+    for group, members in sorted(groups.items()):
+        yield _sum(group, members, roof, members[0].goal)
+    for words in ("conv", "depthwise"):
+        members = [result for result in results if result.case.kind.startswith(words)]
+        if members:
+            yield _sum(f"all: {words}", members, roof, ALL_CONVOLUTIONS if words == "conv" else GOALS[words])
+    missed = [result for result in results if result.goal is not None and result.ratio > result.goal]
+    with_goal = sum(result.goal is not None for result in results)
+    yield f"\nAbove the goal: {len(missed)} of {with_goal}"
+    for result in sorted(missed, key=lambda result: -result.ratio / result.goal):
+        yield f"  {result.ratio:.2f} instead of {result.goal:.2f}: {result.case.name}"
+
+
+def _sum(title, members, roof, goal):
+    """A line about several results. Each shape counts in the total time as often as its network has it."""
+    geometric = math.exp(sum(math.log(result.ratio) for result in members) / len(members))
+    ours = sum(result.ours * result.case.count for result in members)
+    others = sum(result.seconds[result.best] * result.case.count for result in members)
+    least = sum(roof.seconds(result.flops, result.bytes) * result.case.count for result in members)
+    shown = "" if goal is None else f"{goal:.2f}"
+    return f"{title:42} {len(members):5} {geometric:14.2f} {ours / others:10.2f} {least / ours:12.0%}  {shown}"
