@@ -26,13 +26,15 @@ from .depthwise import (
     depthwise_conv2d_backward_weight,
 )
 from .norm import scale_all, sum_of_squares
-from .pool import max_pool2d, max_pool2d_backward
+from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from .update import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_update_all
 
 __all__ = [
     "adam_update_all",
     "adamw_update_all",
     "add",
+    "avg_pool2d",
+    "avg_pool2d_backward",
     "batch_norm_eval",
     "batch_norm_eval_backward",
     "batch_norm_relu_eval",

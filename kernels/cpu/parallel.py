@@ -7,8 +7,9 @@ import threading
 from ..threads import get_num_threads, split
 from .launch import launcher, new_board, serve
 
-__all__ = ["count_parts", "run"]
+__all__ = ["count_parts", "run", "run_if_large"]
 
+SMALL = 1 << 16  # numbers that one thread has passed over before it could have shared them
 ROUNDS = 300  # for how long a thread stays awake without work: some hundred microseconds
 
 _launcher = functools.cache(launcher)
@@ -70,3 +71,11 @@ def run(kernel, size, *arguments):
             crew.busy.release()
     else:
         launch(new_board(), crew.bell, parts, size, *arguments)
+
+
+def run_if_large(kernel, size, numbers, *arguments):
+    """`run` if the kernel passes over more than `SMALL` numbers in memory, else the same on this thread alone."""
+    if numbers <= SMALL:
+        kernel(0, size, 0, *arguments)
+    else:
+        run(kernel, size, *arguments)
