@@ -4,6 +4,7 @@ A kernel that is missing here runs as the reference version.
 """
 
 from .activation import relu, relu_backward
+from .adaptive_pool import adaptive_avg_pool2d, adaptive_avg_pool2d_backward, global_avg_pool2d
 from .arithmetic import add, concatenate
 from .batch_norm import (
     batch_norm_eval,
@@ -32,6 +33,8 @@ from .update import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_u
 __all__ = [
     "adam_update_all",
     "adamw_update_all",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
     "add",
     "avg_pool2d",
     "avg_pool2d_backward",
@@ -52,6 +55,7 @@ __all__ = [
     "depthwise_conv2d",
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",
+    "global_avg_pool2d",
     "max_pool2d",
     "max_pool2d_backward",
     "relu",

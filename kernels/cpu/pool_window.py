@@ -74,7 +74,7 @@ class _Window:
         with cgutils.for_range_slice(builder, end, channels, integer_constant(lanes)) as (channel, _):
             body(_Channels(builder, self.number, 1, builder.sub(channels, channel)), 1, channel)
 
-    def walk(self, names, body):
+    def walk(self, names, body, after_row=None):
         """Generate body(*numbers) for all numbers of several walks side by side, row by row."""
         builder = self.builder
         walks = [cgutils.unpack_tuple(builder, self.values[name], 3) for name in names]
@@ -90,6 +90,8 @@ class _Window:
                 for number, place, (_, _, step) in zip(numbers, places, walks, strict=True):
                     builder.store(builder.add(number, step), place)
                 body(*numbers)
+            if after_row is not None:
+                after_row()
 
     def variables(self, count, initial):
         """Vectors that LLVM keeps in registers, though they are written as memory."""
@@ -169,7 +171,10 @@ def gradient_of_maximum(context, grad, place, taps, record, tap, rows, columns, 
 
 @intrinsic
 def mean(context, source, pixel, rows, columns, channels, divisor, out, target):
-    """out[target + c] = the sum of source[pixel + c] over the walk, divided by the divisor, a number of its dtype."""
+    """out[target + c] = the sum of source[pixel + c] over the walk, divided by the divisor, a number of its dtype.
+
+    Each row is added up by itself: the rounding error grows with rows + columns, not with their product.
+    """
 
     def generate(context, builder, signature, values):
         names = "source pixel rows columns channels divisor out target"
@@ -177,14 +182,20 @@ def mean(context, source, pixel, rows, columns, channels, divisor, out, target):
         target = window.integer("target")
 
         def block(vector, count, channel):
-            sums, divisor = window.variables(count, vector.zero), vector.splat(window.values["divisor"])
+            sums, row = window.variables(count, vector.zero), window.variables(count, vector.zero)
+            divisor = vector.splat(window.values["divisor"])
 
             def add(pixel):
                 source = window.pointer("source", pixel, channel)
                 for v in range(count):
-                    builder.store(builder.fadd(builder.load(sums[v]), vector.load(source, v)), sums[v])
+                    builder.store(builder.fadd(builder.load(row[v]), vector.load(source, v)), row[v])
 
-            window.walk(["pixel"], add)
+            def add_row():
+                for v in range(count):
+                    builder.store(builder.fadd(builder.load(sums[v]), builder.load(row[v])), sums[v])
+                    builder.store(vector.zero, row[v])
+
+            window.walk(["pixel"], add, add_row)
             for v in range(count):
                 average = builder.fdiv(builder.load(sums[v]), divisor)
                 vector.store(average, window.pointer("out", target, channel), v)

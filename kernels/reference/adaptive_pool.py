@@ -70,6 +70,27 @@ def check_shape(name, argument, x_shape):
         raise ValueError(f"{name}: {argument} must have at least one pixel, got shape {x_shape}")
 
 
+def check_output_size(name, x, output_size):
+    """(OH, OW) of `adaptive_avg_pool2d`, whose arguments these are."""
+    check_shape(name, "x", x.shape)
+    if not isinstance(output_size, (tuple, list)):
+        output_size = (output_size, output_size)
+    kept = x.shape[2:]
+    if len(output_size) == 2:
+        output_size = [kept[axis] if size is None else size for axis, size in enumerate(output_size)]
+    return checks.pair(name, "output_size", output_size, 1)
+
+
+def check_backward(name, grad_output, x_shape):
+    """Require the arguments of `adaptive_avg_pool2d_backward`."""
+    checks.floating(name, grad_output=grad_output)
+    check_shape(name, "x_shape", x_shape)
+    checks.rank(name, "grad_output", grad_output, 4, "(N, C, OH, OW)")
+    oh, ow = grad_output.shape[2:]
+    expected = (x_shape[0], x_shape[1], max(oh, 1), max(ow, 1))
+    checks.shape(name, "grad_output", grad_output, expected, "N and C of x_shape, windows at least 1x1")
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def adaptive_avg_pool2d(x, output_size):
     """Average x (N, C, H, W) into (N, C, OH, OW).
@@ -79,13 +100,7 @@ def adaptive_avg_pool2d(x, output_size):
     """
     name = "adaptive_avg_pool2d"
     checks.floating(name, x=x)
-    check_shape(name, "x", x.shape)
-    if not isinstance(output_size, (tuple, list)):
-        output_size = (output_size, output_size)
-    kept = x.shape[2:]
-    if len(output_size) == 2:
-        output_size = [kept[axis] if size is None else size for axis, size in enumerate(output_size)]
-    oh, ow = checks.pair(name, "output_size", output_size, 1)
+    oh, ow = check_output_size(name, x, output_size)
 
     xp = array_module(x)
     height, width = x.shape[2:]
@@ -97,14 +112,9 @@ def adaptive_avg_pool2d(x, output_size):
 @np.errstate(over="ignore", invalid="ignore")
 def adaptive_avg_pool2d_backward(grad_output, x_shape):
     """Gradient (N, C, H, W) for grad_output (N, C, OH, OW): each pixel sums its windows' shares."""
-    name = "adaptive_avg_pool2d_backward"
-    checks.floating(name, grad_output=grad_output)
-    check_shape(name, "x_shape", x_shape)
-    checks.rank(name, "grad_output", grad_output, 4, "(N, C, OH, OW)")
-    oh, ow = grad_output.shape[2:]
-    expected = (x_shape[0], x_shape[1], max(oh, 1), max(ow, 1))
-    checks.shape(name, "grad_output", grad_output, expected, "N and C of x_shape, windows at least 1x1")
+    check_backward("adaptive_avg_pool2d_backward", grad_output, x_shape)
     xp = array_module(grad_output)
+    oh, ow = grad_output.shape[2:]
     height, width = x_shape[2:]
     shares = to_nhwc(grad_output) / window_areas(xp, height, width, oh, ow, grad_output.dtype)
     grad = sum_windows(xp, shares, height, axis=1)  # (N, H, OW, C)

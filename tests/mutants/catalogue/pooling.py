@@ -83,13 +83,45 @@ MUTANTS = [
     ),
     *mistakes(
         f"{CPU}:_max_pool",
-        ("compiled: last of equal maxima", "(value > best[n, y, x, c])", "(value >= best[n, y, x, c])"),
-        ("compiled: zero-padded max pool", "best[n, y, x, c] = -np.inf", "best[n, y, x, c] = 0"),
+        ("compiled: taps numbered along the columns", "rows[2, y] * kernel_width", "rows[2, y]"),
+        ("compiled: windows of the first image only", "line // oh, line % oh", "0, line % oh"),
         rows=["max_pool2d"],
     ),
     *mistakes(
         f"{CPU}:_max_pool_backward",
-        ("compiled: dilation ignored in backward", "ix = x * sw - pw + j * dw", "ix = x * sw - pw + j"),
+        ("compiled: taps of the columns ignored", "rows[2, y] + columns[2, x]", "rows[2, y]"),
         rows=["max_pool2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.pool:pixels_of_windows",
+        ("compiled: dilation of the window ignored", "axis.dilation, 1)", "1, 1)"),
+        ("compiled: first tap counted from the border", "_table(first, count, tap)", "_table(first, count, 0 * tap)"),
+        rows=["max_pool2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.pool:windows_of_pixels",
+        ("compiled: last tap for the first", "reversed(range(axis.kernel))", "range(axis.kernel)"),
+        rows=["max_pool2d", "avg_pool2d"],
+    ),
+    *mistakes(
+        f"{CPU}:_divisors",
+        ("compiled: padding counted never", "count_include_pad, divisor_override, np", "False, divisor_override, np"),
+        rows=["avg_pool2d"],
+    ),
+    *mistakes(
+        f"{CPU}:_mean_backward",
+        ("compiled: share of the first window for all", "rows[0, y] * ow + columns[0, x]", "0 * y"),
+        rows=["avg_pool2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.adaptive_pool:_spread",
+        ("compiled: adaptive windows not exchanged", "adaptive_walks, count, size", "adaptive_walks, size, size"),
+        rows=["adaptive_avg_pool2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.adaptive_pool:_average",
+        ("compiled: average over the smallest window", "_areas(size, count, x.dtype)",
+         "_areas(size, count, x.dtype).min(keepdims=True)"),
+        rows=["adaptive_avg_pool2d"],
     ),
 ]
