@@ -14,7 +14,7 @@ from ..reference import conv_prepared as reference
 from ..settings import get_winograd
 from . import depthwise
 from .conv import forward_axes, group_slices
-from .correlation import padded_bias
+from .packing import padded_bias
 from .plan import pack_weights, run_packed
 
 __all__ = ["conv2d_prepared"]

@@ -17,7 +17,7 @@ import numpy as np
 from ..threads import get_num_threads
 from .compile import compiled
 from .parallel import count_parts, run
-from .tile import ROWS, lanes, make_tile
+from .tile import ROWS, VECTOR_BYTES, lanes, make_tile
 from .windows import Pixels, copy_lines, pixels_of
 
 __all__ = [
@@ -30,14 +30,15 @@ __all__ = [
     "gather",
     "gradient_axes",
     "layout_of",
-    "pack",
-    "padded_bias",
     "split_by_blocks",
 ]
 
 PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in the second-level cache
 SUMMANDS = 128  # products that are added up one after the other: sums of sums round less than long sums
 SPARE = 2 * ROWS  # entries after the end of a table: the rest of the last tile, and the one after it
+# Numbers that lie a multiple of so many bytes apart share few lines of the first-level cache. Windows at such distances
+# push each other out, unless pieces of them are brought together.
+CLASH = 2048
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
 
 _full, _half = make_tile(ROWS, 2, ending=True), make_tile(ROWS, 1, ending=True)
@@ -116,41 +117,6 @@ def layout_of(rows, columns, source, channels, size, merge=True):
 
 
 @compiled
-def _pack(start, stop, part, weight, strides, taps, channels, outputs, width, packed):
-    """Blocks [start, stop) of `width` outputs: packed[block, tap, channel, output], zeros after the last output."""
-    out_stride, in_stride, _, _ = strides
-    at = start * len(taps) * channels * width
-    zero = packed.dtype.type(0)
-    for block in range(start, stop):
-        first = block * width
-        size = min(width, outputs - first)
-        for t in range(len(taps)):
-            for c in range(channels):
-                source = taps[t] + c * in_stride + first * out_stride
-                for v in range(size):
-                    packed[at + v] = weight[source + v * out_stride]
-                for v in range(size, width):
-                    packed[at + v] = zero
-                at += width
-
-
-def pack(weight, rows, columns):
-    """Weights (outputs, channels, KH, KW), any strides, in the order in which the tiles of a correlation read them."""
-    outputs, channels, _, _ = weight.shape
-    if any(stride < 0 or stride % weight.itemsize for stride in weight.strides):
-        weight = np.ascontiguousarray(weight)
-    strides = np.array(weight.strides) // weight.itemsize
-    extent = 1 + sum((size - 1) * stride for size, stride in zip(weight.shape, strides, strict=True))
-    flat = np.lib.stride_tricks.as_strided(weight, (extent,), (weight.itemsize,))
-    taps = np.array([i * strides[2] + j * strides[3] for i in rows.taps for j in columns.taps])
-    width = 2 * lanes(weight.dtype)
-    blocks = -(-outputs // width)
-    packed = np.empty(blocks * len(taps) * channels * width, weight.dtype)
-    run(_pack, blocks, flat, strides, taps, channels, outputs, width, packed)
-    return packed
-
-
-@compiled
 def gather(first, last, source, known, buffer, starts, targets):
     """Make the lines that the windows of the output lines [first, last) read ready in `buffer`, if they need a copy.
 
@@ -190,13 +156,24 @@ def gather(first, last, source, known, buffer, starts, targets):
 
 
 @compiled
+def _copy_pieces(source, starts, first, size, pixels, buffer, copies):
+    """Numbers [first, first + size) of each window side by side in `buffer`; where they begin there in `copies`."""
+    for p in range(pixels):
+        begin = starts[p] + first
+        for v in range(size):
+            buffer[p * size + v] = source[begin + v]
+    for p in range(pixels + SPARE):
+        copies[p] = min(p, pixels - 1) * size
+
+
+@compiled
 def _correlate(
-    start, stop, part, by_blocks, lines, source, known, at_once, offsets, length, packed, bias, floor, outputs,
+    start, stop, part, by_blocks, compact, lines, source, known, at_once, offsets, length, packed, bias, floor, outputs,
     accumulate, buffers, tables, target,
 ):
     """Output lines [start, stop) of all images; or all `lines`, but only the blocks [start, stop) of outputs."""
     buffer, direct = buffers[part], known[17]
-    starts, targets = tables[part, 0], tables[part, 1]
+    starts, targets, copies = tables[part, 0], tables[part, 1], tables[part, 2]
     width = known[20]
     runs = len(offsets)
     steps = np.empty(runs, np.int64)
@@ -210,26 +187,29 @@ def _correlate(
     first_output, last_output = (start * width, min(stop * width, outputs)) if by_blocks else (0, outputs)
     for first in range(first_line, last_line, at_once):
         pixels = gather(first, min(first + at_once, last_line), source, known, buffer, starts, targets)
-        windows = source if direct else buffer
-        for block in range(first_output, last_output, width):
-            columns = min(width, outputs - block)
-            weights, out = packed[block * runs * length :], target[block:]
-            for t in range(0, runs, group):
-                count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
-                for k in range(0, length, piece):  # these weights stay in the first-level cache for all pixels
-                    size, begun = min(piece, length - k), t + k > 0
-                    ended, add = t + count == runs and k + size == length, accumulate or begun
-                    seen, by = windows[k:], weights[k * width :]
-                    added, least = nothing if begun else bias[block:], floor if ended else no_floor
+        for t in range(0, runs, group):
+            count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
+            for k in range(0, length, piece):
+                size, begun = min(piece, length - k), t + k > 0
+                ended, add = t + count == runs and k + size == length, accumulate or begun
+                least = floor if ended else no_floor
+                seen, at = (source if direct else buffer)[k:], starts
+                if compact:
+                    _copy_pieces(source, starts, k, size, pixels, buffer, copies)
+                    seen, at = buffer, copies
+                for block in range(first_output, last_output, width):
+                    columns, out = min(width, outputs - block), target[block:]
+                    # These weights stay in the first-level cache for all pixels.
+                    by, added = packed[(block * runs * length + k * width) :], nothing if begun else bias[block:]
                     for p in range(0, pixels, ROWS):  # without a slice: threads would wait for each other's counts
                         if 2 * columns > width:
                             _full(
-                                seen, starts, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
+                                seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
                                 added, least,
                             )  # fmt: skip
                         else:
                             _half(
-                                seen, starts, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
+                                seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
                                 added, least,
                             )  # fmt: skip
 
@@ -276,6 +256,7 @@ class _Plan(NamedTuple):
 
     lines: int
     by_blocks: bool
+    compact: bool
     known: np.ndarray
     at_once: int
     offsets: np.ndarray
@@ -294,35 +275,32 @@ def _plan(x_shape, outputs, rows, columns, source_steps, target_steps, width, th
     lines, blocks = n * rows.count, -(-outputs // width)
     by_blocks = split_by_blocks(lines, columns.count, blocks)
     parts = count_parts(blocks if by_blocks else lines)
-    at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS, by_blocks)
-    known = describe(rows, columns, source, channels, size, layout, target, width)
     offsets = np.array([offset for offset, _, _ in layout.runs])
-    buffer = 0 if layout.direct else numbers
-    return _Plan(
-        lines, by_blocks, known, at_once, offsets, layout.length, parts, buffer, at_once * columns.count + SPARE
+    distance = columns.stride * layout.pixel * 2 * VECTOR_BYTES // width  # of neighbouring windows, in bytes
+    compact = layout.direct and len(offsets) == 1 and layout.length > SUMMANDS and distance % CLASH == 0
+    at_once, numbers = chunk_of(
+        rows, columns, channels, lines, PIXELS, lines * channels * 10**6 if compact else CHUNK_NUMBERS, by_blocks
     )
-
-
-def padded_bias(bias, outputs, dtype):
-    """`bias` (outputs,), or zeros for None, with zeros up to a whole block."""
-    width = 2 * lanes(dtype)
-    padded = np.zeros(-(-outputs // width) * width, dtype)
-    if bias is not None:
-        padded[:outputs] = bias
-    return padded
+    known = describe(rows, columns, source, channels, size, layout, target, width)
+    pixels = at_once * columns.count
+    buffer = pixels * SUMMANDS if compact else 0 if layout.direct else numbers
+    return _Plan(
+        lines, by_blocks, compact, known, at_once, offsets, layout.length, parts, buffer, pixels + SPARE
+    )
 
 
 def correlate(x, packed, bias, outputs, rows, columns, output, accumulate=False, floor=-np.inf):
     """Write the correlation of images with packed weights, plus a padded bias, at least `floor`, into `output`.
 
-    x: logical (N, channels, H, W). packed: from `pack`. bias: from `padded_bias`. output: logical (N, outputs, ...),
-    channels contiguous; the pixels that the axes name are written, or added to if `accumulate`.
+    x: logical (N, channels, H, W). packed, bias: from `packing.pack` and `packing.padded_bias`. output: logical (N,
+    outputs, ...), channels contiguous; the pixels that the axes name are written, or added to if `accumulate`.
     """
     source, target = pixels_of(x), pixels_of(output)
     plan = _plan(x.shape, outputs, rows, columns, source[1:], target[1:], 2 * lanes(x.dtype), get_num_threads())
     flat = target.flat[rows.first * target.lines + columns.first * target.step :]
+    size = -(-outputs // plan.known[20]) if plan.by_blocks else plan.lines
     run(
-        _correlate, -(-len(bias) // plan.known[20]) if plan.by_blocks else plan.lines, plan.by_blocks, plan.lines,
-        source.flat, plan.known, plan.at_once, plan.offsets, plan.length, packed, bias, floor, outputs, accumulate,
-        np.empty((plan.parts, plan.numbers), x.dtype), np.empty((plan.parts, 2, plan.pixels), np.int64), flat,
+        _correlate, size, plan.by_blocks, plan.compact, plan.lines, source.flat, plan.known, plan.at_once, plan.offsets,
+        plan.length, packed, bias, floor, outputs, accumulate, np.empty((plan.parts, plan.numbers), x.dtype),
+        np.empty((plan.parts, 3, plan.pixels), np.int64), flat,
     )  # fmt: skip

@@ -6,7 +6,7 @@
     weight gradient: Winograd, squares of 2 x 2 outputs
 
 There are two. *Direct*: tiles that read the windows in place (`correlation.py`, `weight_gradient.py`), for everything.
-*Winograd* (`winograd.py`): for float32 kernels of 3x3 with stride 1 and enough channels to make up for the
+*Winograd* (`winograd.py`): for float32 kernels of 3x3 with stride 1, and enough channels and pixels to make up for the
 transformations. `minception.set_winograd` says how large its squares may be.
 """
 
@@ -17,21 +17,32 @@ import numpy as np
 
 from ..conv_geometry import conv2d_geometry
 from ..settings import get_winograd
-from .correlation import correlate, forward_axis, gradient_axes, pack, padded_bias
+from .correlation import correlate, forward_axis, gradient_axes
+from .packing import pack, padded_bias
 from .weight_gradient import correlate_weights
 from .winograd import correlate_squares, correlate_weights_squares, transform_kernels
 
 __all__ = ["ConvolutionPlan", "pack_weights", "plan_convolution", "run_correlation", "run_packed", "run_weights"]
 
 FEWEST_CHANNELS = 16  # of input and of output: below, the transformations cost more than they save
+# So many weights (without their taps) cost as much to transform as one square of outputs saves, measured; and so many
+# gradients of weights.
+WEIGHTS_FOR_A_SQUARE, GRADIENTS_FOR_A_SQUARE = 720, 1500
 
 
-def _squares(rows, columns, channels, outputs, dtype):
-    """Width of the squares for a correlation; 0 for the direct algorithm."""
+def _squares(rows, columns, channels, outputs, dtype, images=None, worth=None):
+    """Width of the squares for a correlation of so many images; 0 for the direct algorithm.
+
+    images: None if the transformed weights will be used again and again.
+    """
     fitting = all(len(axis.taps) == 3 and axis.adjacent() and axis.stride == axis.step == 1 for axis in (rows, columns))
-    if fitting and dtype == np.float32 and min(channels, outputs) >= FEWEST_CHANNELS:
-        return get_winograd()
-    return 0
+    if not fitting or dtype != np.float32 or min(channels, outputs) < FEWEST_CHANNELS:
+        return 0
+    if images is not None:
+        squares = images * -(-rows.count // 2) * -(-columns.count // 2)
+        if squares * (worth or WEIGHTS_FOR_A_SQUARE) < channels * outputs:
+            return 0
+    return get_winograd()
 
 
 class PackedWeights(NamedTuple):
@@ -42,10 +53,13 @@ class PackedWeights(NamedTuple):
     outputs: int
 
 
-def pack_weights(weight, rows, columns):
-    """Weights (outputs, channels, KH, KW) for the algorithm that the plan chooses along these axes."""
+def pack_weights(weight, rows, columns, images=None):
+    """Weights (outputs, channels, KH, KW) for the algorithm that the plan chooses along these axes.
+
+    images: how many; None if the packed weights will be used again and again.
+    """
     outputs, channels = weight.shape[:2]
-    squares = _squares(rows, columns, channels, outputs, weight.dtype)
+    squares = _squares(rows, columns, channels, outputs, weight.dtype, images)
     packed = pack(weight, rows, columns)
     values = transform_kernels(squares, packed, channels, outputs) if squares else packed
     return PackedWeights(squares, values, outputs)
@@ -63,12 +77,12 @@ def run_packed(x, weights, bias, rows, columns, output, accumulate=False, floor=
 def run_correlation(x, weight, bias, rows, columns, output, accumulate=False):
     """`run_packed` with weights (outputs, channels, KH, KW) and a bias (outputs,) or None as they are."""
     bias = padded_bias(bias, weight.shape[0], x.dtype)
-    run_packed(x, pack_weights(weight, rows, columns), bias, rows, columns, output, accumulate)
+    run_packed(x, pack_weights(weight, rows, columns, len(x)), bias, rows, columns, output, accumulate)
 
 
 def run_weights(x, grad, rows, columns, out):
     """`weight_gradient.correlate_weights` by the algorithm that the plan chooses."""
-    squares = _squares(rows, columns, x.shape[1], grad.shape[1], x.dtype)
+    squares = _squares(rows, columns, x.shape[1], grad.shape[1], x.dtype, len(x), GRADIENTS_FOR_A_SQUARE)
     if squares:
         correlate_weights_squares(squares, x, grad, rows, columns, out)
     else:
@@ -106,6 +120,10 @@ def plan_convolution(x_shape, weight_shape, stride=1, padding=0, dilation=1, gro
     forward = [forward_axis(*axis, count) for axis, count in zip(arguments, geometry.output_size, strict=True)]
     backward = [gradient_axes(*axis, size) for axis, size in zip(arguments, geometry.x_shape[2:], strict=True)]
     channels, outputs = weight_shape[1], weight_shape[0] // groups
-    ahead = _squares(*forward, channels, outputs, dtype)
-    back = _squares(*(classes[0] for classes in backward), outputs, channels, dtype) if ahead else 0
-    return ConvolutionPlan(ahead, back, ahead)
+    images = x_shape[0]
+    ahead = _squares(*forward, channels, outputs, dtype, images)
+    classes = [classes[0] for classes in backward]
+    back = _squares(*classes, outputs, channels, dtype, images) if None not in classes else 0
+    return ConvolutionPlan(
+        ahead, back, _squares(*forward, channels, outputs, dtype, images, GRADIENTS_FOR_A_SQUARE)
+    )

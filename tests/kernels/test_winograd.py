@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import minception as mc
 from minception import kernels
-from minception.kernels.cpu import winograd
+from minception.kernels.cpu import plan, winograd
 from minception.kernels.cpu.plan import FEWEST_CHANNELS, plan_convolution
 from minception.kernels.cpu.winograd import A_TRANSPOSED, B_TRANSPOSED, G
 from tests.table.rounding import judge
@@ -20,7 +20,10 @@ reference = kernels.reference
 
 
 @pytest.fixture(autouse=True)
-def _settings_as_before():
+def _settings_as_before(monkeypatch):
+    """And images of all sizes are large enough for Winograd."""
+    monkeypatch.setattr(plan, "WEIGHTS_FOR_A_SQUARE", 10**9)
+    monkeypatch.setattr(plan, "GRADIENTS_FOR_A_SQUARE", 10**9)
     threads, squares = mc.get_num_threads(), mc.get_winograd()
     at_once = winograd.SQUARES, winograd.WEIGHT_SQUARES
     yield
@@ -142,9 +145,9 @@ def test_errors_are_what_the_docstring_says():
     ],
 )
 def test_everything_else_is_direct(x, weight, options):
-    plan = plan_convolution(x, weight, **options)
-    assert (plan.forward, plan.backward_input, plan.backward_weight) == (0, 0, 0)
-    assert str(plan).count("direct") == 3
+    found = plan_convolution(x, weight, **options)
+    assert (found.forward, found.backward_input, found.backward_weight) == (0, 0, 0)
+    assert str(found).count("direct") == 3
 
 
 def test_plan_follows_the_setting():
@@ -153,3 +156,12 @@ def test_plan_follows_the_setting():
         mc.set_winograd(squares)
         assert mc.get_winograd() == squares
         assert plan_convolution(*shapes).backward_weight == squares
+
+
+def test_few_squares_are_not_worth_the_transformation_of_many_weights(monkeypatch):
+    monkeypatch.undo()
+    assert str(plan_convolution((4, 448, 8, 8), (384, 448, 3, 3), padding=1)).count("direct") == 3
+    assert str(plan_convolution((32, 64, 32, 32), (192, 64, 3, 3), padding=1)).count("Winograd") == 3
+    only_the_weights = plan_convolution((10, 448, 8, 8), (384, 448, 3, 3), padding=1)
+    assert (only_the_weights.forward, only_the_weights.backward_input) == (0, 0)
+    assert only_the_weights.backward_weight == mc.get_winograd()

@@ -100,7 +100,7 @@ MUTANTS = [
         rows=["conv2d_prepared"],
     ),
     *mistakes(
-        "kernels.cpu.correlation:padded_bias",
+        "kernels.cpu.packing:padded_bias",
         ("bias forgotten", "if bias is not None", "if False"),
         rows=["conv2d_prepared"],
     ),
