@@ -28,22 +28,21 @@ class Evaluation:
 
 
 def evaluate(model, loader, each_batch=lambda images: None):
-    """Run `model` in eval mode, without recording, over one epoch of `loader`; return an Evaluation.
+    """Run `model` in eval mode, fused, without recording, over one epoch of `loader`; return an Evaluation.
 
-    `each_batch` is called after each batch with its size; what it raises ends the evaluation.
+    The model stays as it is. `each_batch` is called after each batch with its size; what it raises ends the evaluation.
     """
-    was_training = model.training
-    model.eval()
+    fused = None
     loss, labels, predictions = 0.0, [], []
-    try:
-        with mc.no_grad():
-            for images, batch_labels in loader.epoch(0):
-                logits = model(mc.from_numpy(images))
-                loss += float(F.cross_entropy(logits, batch_labels, reduction="sum"))
-                labels.append(batch_labels)
-                predictions.append(np.asarray(logits).argmax(axis=1))
-                each_batch(len(batch_labels))
-    finally:
-        model.train(was_training)
+    with mc.no_grad():
+        for images, batch_labels in loader.epoch(0):
+            images = mc.from_numpy(images)
+            if fused is None:
+                fused = model.fuse(images[:1])
+            logits = fused(images)
+            loss += float(F.cross_entropy(logits, batch_labels, reduction="sum"))
+            labels.append(batch_labels)
+            predictions.append(np.asarray(logits).argmax(axis=1))
+            each_batch(len(batch_labels))
     labels, predictions = np.concatenate(labels), np.concatenate(predictions)
     return Evaluation(loss / len(labels), labels, predictions)
