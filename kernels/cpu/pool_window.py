@@ -18,6 +18,7 @@ from .tile import Vectors, integer_constant
 __all__ = ["gradient_of_maximum", "gradient_of_mean", "maximum", "mean"]
 
 WIDE = 4  # vectors of channels at a time: enough independent comparisons to keep the processor busy
+AHEAD = 2048  # bytes from where the windows are to the memory that is asked for; see `depthwise_square.py`
 INT64, INT32 = ir.IntType(64), ir.IntType(32)
 
 
@@ -93,6 +94,25 @@ class _Window:
             if after_row is not None:
                 after_row()
 
+    def last(self, name):
+        """The last number of a walk."""
+        builder = self.builder
+        start, row_step, column_step = cgutils.unpack_tuple(builder, self.values[name], 3)
+        for size, step in (("rows", row_step), ("columns", column_step)):
+            steps = builder.sub(self.integer(size), integer_constant(1))
+            start = builder.add(start, builder.mul(steps, step))
+        return start
+
+    def first(self, name):
+        return cgutils.unpack_tuple(self.builder, self.values[name], 3)[0]
+
+    def ask(self, vector, count, name, *indices, to_write=False):
+        """Have `count` vectors of an array brought into the cache, `AHEAD` bytes after the indices."""
+        pointer = self.pointer(name, *indices)
+        size = self.context.get_abi_sizeof(pointer.type.pointee) * vector.lanes
+        for line in range(0, count * size, 64):
+            vector.prefetch(pointer, AHEAD + line, to_write)
+
     def variables(self, count, initial):
         """Vectors that LLVM keeps in registers, though they are written as memory."""
         made = [cgutils.alloca_once(self.builder, initial.type) for _ in range(count)]
@@ -129,6 +149,9 @@ def maximum(context, source, pixel, tap, rows, columns, channels, out, taps, tar
                     builder.store(builder.select(better, tap, builder.load(where[v])), where[v])
 
             window.walk(["pixel", "tap"], compare)
+            window.ask(vector, count, "source", window.last("pixel"), channel)
+            window.ask(vector, count, "out", target, channel, to_write=True)
+            window.ask(vector, count, "taps", target, channel, to_write=True)
             for v in range(count):
                 vector.store(builder.load(best[v]), window.pointer("out", target, channel), v)
                 vector.store_integers(builder.load(where[v]), kind, window.pointer("taps", target, channel), v)
@@ -160,6 +183,9 @@ def gradient_of_maximum(context, grad, place, taps, record, tap, rows, columns, 
                     builder.store(builder.fadd(builder.load(sums[v]), share), sums[v])
 
             window.walk(["place", "record", "tap"], add)
+            window.ask(vector, count, "grad", window.first("place"), channel)  # walks go back: the newest are first
+            window.ask(vector, count, "taps", window.first("record"), channel)
+            window.ask(vector, count, "out", target, channel, to_write=True)
             for v in range(count):
                 vector.store(builder.load(sums[v]), window.pointer("out", target, channel), v)
 
@@ -196,6 +222,8 @@ def mean(context, source, pixel, rows, columns, channels, divisor, out, target):
                     builder.store(vector.zero, row[v])
 
             window.walk(["pixel"], add, add_row)
+            window.ask(vector, count, "source", window.last("pixel"), channel)
+            window.ask(vector, count, "out", target, channel, to_write=True)
             for v in range(count):
                 average = builder.fdiv(builder.load(sums[v]), divisor)
                 vector.store(average, window.pointer("out", target, channel), v)
@@ -226,6 +254,8 @@ def gradient_of_mean(context, grad, place, shares, share, rows, columns, channel
                     builder.store(total, sums[v])
 
             window.walk(["place", "share"], add)
+            window.ask(vector, count, "grad", window.first("place"), channel)
+            window.ask(vector, count, "out", target, channel, to_write=True)
             for v in range(count):
                 vector.store(builder.load(sums[v]), window.pointer("out", target, channel), v)
 
