@@ -5,7 +5,9 @@ processes have written at once (each numbers its files by an index that the othe
 a function called by the cached one, or a constant in it, has changed.
 """
 
+import functools
 import hashlib
+from pathlib import Path
 from types import CodeType
 
 from numba.core.caching import FunctionCache
@@ -58,7 +60,8 @@ def fingerprint(function, inside=()):
     """A hash of what the machine code of a function depends on: its code, and that of the functions it calls.
 
     inside: compiled functions that it calls without naming them. Constants are part of the code; those that are names
-    of the module, and intrinsics, are followed too.
+    of the module are followed too. An intrinsic generates its code with whatever functions and classes it likes, so it
+    stands for all the source files beside it.
     """
     parts, pending, seen = [], [function, *(dispatcher.py_func for dispatcher in inside)], set()
     while pending:
@@ -73,10 +76,19 @@ def fingerprint(function, inside=()):
                 if isinstance(value, Dispatcher):
                     pending.append(value.py_func)
                 elif isinstance(value, _Intrinsic):
-                    pending.append(value._defn)
+                    parts.append(_folder_hash(Path(value._defn.__code__.co_filename).parent))
                 elif isinstance(value, (int, float, str, tuple)):
                     parts.append(f"{name} = {value!r}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def _folder_hash(folder):
+    """Of the Python files in a folder, or empty if there are none to be read."""
+    try:
+        return hashlib.sha256(b"\n".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
+    except OSError:
+        return ""
 
 
 def _all_code(code):

@@ -35,7 +35,7 @@ __all__ = [
 
 PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in the second-level cache
 SUMMANDS = 128  # products that are added up one after the other: sums of sums round less than long sums
-SPARE = 2 * ROWS  # entries after the end of a table: the rest of the last tile, and the one after it
+SPARE = ROWS  # entries after the end of a table, for the rest of the last tile
 # Numbers that lie a multiple of so many bytes apart share few lines of the first-level cache. Windows at such distances
 # push each other out, unless pieces of them are brought together.
 CLASH = 2048

@@ -19,7 +19,6 @@ from numba.extending import intrinsic
 
 __all__ = ["FEW_ROWS", "ROWS", "Vectors", "copy_columns", "integer_constant", "lanes", "make_tile", "make_transform"]
 
-LINES_AHEAD = 4  # of the cache; processors see by themselves how the rows go on
 UNROLL = 4  # steps of k between two tests of the loop's end
 INT64, INT32, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
@@ -114,17 +113,18 @@ class Vectors:
         self._call(name, ir.VoidType(), vector, self._at(pointer, part), align, self.masks[part])
 
 
-def make_tile(rows, vectors, adjacent=False, ending=False):
+def make_tile(rows, vectors, adjacent=False, ending=False, ahead=0):
     """The tile of `rows` x `vectors` vectors as a function for compiled code.
 
     adjacent: whether the rows of A lie side by side, row r at rows[0] + r. It spares the registers of their addresses.
     ending: whether the tile takes the two last arguments, with which C becomes max(floor, bias[v] + the sum).
+    ahead: for how many steps of k ahead A and B are asked for; 0 where they are in the cache already.
 
     tile(a, rows, first, outer_a, step_a, b, outer_b, step_b, outer, inner, c, targets, columns, accumulate
          [, bias, floor]):
         a, b, c: contiguous arrays of one dtype, float32 or float64.
         rows, targets: int64, where each row of the tile begins in `a` and in `c`: row r at rows[first + r]. Rows may
-            repeat. `rows` goes on for one more tile, which is asked for ahead, unless they are adjacent.
+            repeat.
         outer_a, outer_b: int64, offsets for each t. step_a, step_b: from k to k + 1.
         columns: how many columns of B and C there are; nothing beyond them is touched.
         accumulate: whether to add to `c` or to overwrite it.
@@ -166,14 +166,15 @@ def make_tile(rows, vectors, adjacent=False, ending=False):
         for r in range(rows):  # C comes into the cache while the sums are made
             for v in range(vectors):
                 vector.prefetch(row_of_c[r], v * VECTOR_BYTES, to_write=True)
-        if not adjacent:  # and so do the first numbers of the rows of the next tile
-            for r in range(rows):
-                after = builder.load(builder.gep(data("row"), [builder.add(entries[r], integer_constant(rows))]))
-                for line in range(LINES_AHEAD):
-                    vector.prefetch(builder.gep(a, [after]), line * 64, to_write=False)
 
         def step(at_a, at_b):
             from_b = builder.gep(b, [at_b])
+            if ahead:
+                later = builder.gep(from_b, [builder.mul(step_b, integer_constant(ahead))])
+                for v in range(vectors):
+                    vector.prefetch(later, v * VECTOR_BYTES, to_write=False)
+                later = builder.gep(row_of_a[0], [builder.add(at_a, builder.mul(step_a, integer_constant(ahead)))])
+                vector.prefetch(later, 0, to_write=False)
             parts = [vector.load(from_b, v) for v in range(vectors)]
             for r in range(rows):
                 element = vector.splat(builder.load(builder.gep(row_of_a[r], [at_a])))

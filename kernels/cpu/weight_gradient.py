@@ -20,6 +20,8 @@ PIXELS = 256  # output pixels at a time: a panel of each factor stays in the fir
 CHUNK_NUMBERS = 1 << 18  # numbers of the source that these may span
 PIXEL_BYTES = 96 << 10  # of both factors of a 1x1 kernel's gradient at a time, read where they are
 
+STEPS_AHEAD = 32  # pixels: some KiB, in the time in which they come from memory
+_full_ahead, _half_ahead = (make_tile(ROWS, size, adjacent=True, ahead=STEPS_AHEAD) for size in (2, 1))
 _full, _half, _low = (make_tile(*size, adjacent=True) for size in ((ROWS, 2), (ROWS, 1), (FEW_ROWS, 2)))
 
 
@@ -161,12 +163,12 @@ def _pixel_weights(
                 columns = min(vectors, channels - column)
                 window, out = source[first * step + column :], total[column:]
                 if 2 * columns <= vectors:
-                    _half(
+                    _half_ahead(
                         factor, zero, 0, zero, grad_step, window, zero, step, 1, count, out, places, columns,
                         first > start,
                     )  # fmt: skip
                 else:
-                    _full(
+                    _full_ahead(
                         factor, zero, 0, zero, grad_step, window, zero, step, 1, count, out, places, columns,
                         first > start,
                     )  # fmt: skip

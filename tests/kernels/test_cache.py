@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import pytest
 
+from minception.kernels.cpu import cache
 from minception.kernels.cpu import compile as compilation
 from minception.kernels.cpu.cache import fingerprint
 
@@ -192,3 +193,45 @@ def test_watching(tmp_path):
     with compilation.watch_compilation(seen.append, seen.append):
         load(tmp_path).add(np.zeros(2))  # which is in the cache
     assert len(seen) == 2
+
+
+INTRINSIC = """
+from numba import types
+from numba.extending import intrinsic
+from kernels_to_use import Generator
+
+def make(generator):
+    def generate(context, builder, signature, arguments):
+        return generator.add(context, builder, arguments[0])
+
+    @intrinsic
+    def stepped(context, value):
+        return types.float64(value), generate
+
+    return stepped
+
+stepped = make(Generator())
+
+from minception.kernels.cpu.compile import compiled
+
+@compiled
+def add(x):
+    for i in range(len(x)):
+        x[i] = stepped(x[i])
+"""
+GENERATOR = """
+from llvmlite import ir
+
+class Generator:
+    def add(self, context, builder, value):
+        return builder.fadd(value, ir.Constant(value.type, {step}))
+"""
+
+
+def test_change_of_what_an_intrinsic_generates_is_seen(tmp_path, monkeypatch):
+    """It is in a method of a class of another file, which no name in the compiled function leads to."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for step, found in ((1.0, False), (1.0, True), (2.0, False)):
+        cache._folder_hash.cache_clear()
+        load(tmp_path, GENERATOR.format(step=step), "kernels_to_use")
+        assert start(tmp_path, INTRINSIC, np.float64, step) == found
