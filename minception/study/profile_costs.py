@@ -68,6 +68,7 @@ def kind_of_kernel(name, args, kwargs):
 
 KINDS = {
     "conv2d": "conv",
+    "conv2d_prepared": "conv",
     "depthwise_conv2d": "depthwise",
     "batch_norm_train": "batch norm",
     "batch_norm_eval": "batch norm",
@@ -104,6 +105,7 @@ def _window(a):
 # element of the output, or of its gradient, and one of the weights that belong to its channel.
 FLOPS = {
     "conv2d": lambda a: 2 * a.result.size * math.prod(a.weight.shape[1:]),
+    "conv2d_prepared": lambda a: 2 * a.result.size * math.prod(a.prepared.weight.shape[1:]),
     "conv2d_backward_input": lambda a: 2 * a.grad_output.size * math.prod(a.weight.shape[1:]),
     "conv2d_backward_weight": lambda a: 2 * a.grad_output.size * math.prod(a.weight_shape[1:]),
     "conv2d_backward_bias": _each("grad_output", 1),

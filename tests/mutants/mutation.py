@@ -79,7 +79,16 @@ def applied(mutant):
             setattr(owner, attribute, value)
     else:
         right, function.__code__ = function.__code__, wrong.__code__
+        _forget_results(function)
         try:
             yield
         finally:
             function.__code__ = right
+            _forget_results(function)
+
+
+def _forget_results(function):
+    """Empty the caches of the module's functions: they hold what was right, or wrong, before the exchange."""
+    for value in vars(importlib.import_module(function.__module__)).values():
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()

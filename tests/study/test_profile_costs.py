@@ -10,9 +10,11 @@ from minception.study.profile_costs import FLOPS, Cost, cost_of_kernel, cost_of_
 NOT_OF_NETWORKS = {
     "BatchNormGradients",
     "BatchNormSteps",
+    "PreparedConv2d",
     "batch_norm_backward_steps",
     "batch_norm_forward_steps",
     "col2im",
+    "conv2d_prepare",
     "im2col",
     "separable_conv2d",
     "separable_conv2d_backward",

@@ -94,7 +94,7 @@ MUTANTS = [
         "kernels.cpu.correlation:_correlate",
         ("bias added with every piece of a sum", "nothing if begun else bias[block:]", "bias[block:]"),
         ("ReLU before the last piece of a sum", "floor if ended else no_floor", "floor"),
-        ("ReLU forgotten", "floor if ended else no_floor", "no_floor"),
+        ("ReLU of a prepared convolution forgotten", "floor if ended else no_floor", "no_floor"),
         ("bias of the first outputs for all", "nothing if begun else bias[block:]", "nothing if begun else bias"),
         ("a part computes the outputs of all", "(start * width, min(stop * width, outputs))", "(0, width)"),
         rows=["conv2d_prepared"],
