@@ -7,8 +7,8 @@ Sides are processes of their own because the thread pools of two libraries in on
 SIDE is "minception", "torch" or "torch-compile", either of the last two with "-channels_last", and for evaluation with
 "-folded": batch norm is folded into the convolutions, and compilation takes the weights for constants. On stdin come
 lines of JSON, and each is answered by one on stdout. {"work": NAME} prepares a training step or an evaluation,
-{"case": {...}} a single kernel; both warm it up and answer {"ready": true, ...}, or {"error": TEXT}. {"turn": true} does it, and answers
-{"seconds": S, "memory": MIB}: the time, and the most memory that this process has had so far.
+{"case": {...}} a single kernel; both warm it up and answer {"ready": true, ...}, or {"error": TEXT}. {"turn": true}
+does it, and answers {"seconds": S, "memory": MIB}: the time, and the most memory that this process has had so far.
 Evaluation is that of the network after `fuse()`, and of PyTorch's in `inference_mode`.
 """
 

@@ -17,7 +17,7 @@ import numpy as np
 from ..threads import get_num_threads
 from .compile import compiled
 from .parallel import count_parts, run
-from .tile import ROWS, lanes, make_tile
+from .tile import LINE, ROWS, ask_for, lanes, make_tile
 from .windows import Pixels, copy_lines, pixels_of
 
 __all__ = [
@@ -206,6 +206,7 @@ def _correlate(
     # runs, and a piece of a run, that are summed before they are added to the output
     group = max(1, SUMMANDS // length)
     piece = -(-length // -(-length // SUMMANDS))
+    line = LINE // packed.itemsize
     first_line, last_line = (0, lines) if by_blocks else (start, stop)
     first_output, last_output = (start * width, min(stop * width, outputs)) if by_blocks else (0, outputs)
     for first in range(first_line, last_line, at_once):
@@ -221,7 +222,13 @@ def _correlate(
                     ended, add = t + count == runs and k + size == length, accumulate or begun
                     seen, by = windows[k:], weights[k * width :]
                     added, least = nothing if begun else bias[block:], floor if ended else no_floor
+                    # While these are multiplied, the next piece comes from far: it follows them in memory.
+                    after = ((block * runs + t * width) * length) + (k + count * size) * width
+                    share = -(-count * size * width // (line * -(-pixels // ROWS)))
                     for p in range(0, pixels, ROWS):  # without a slice: threads would wait for each other's counts
+                        for _ in range(share):
+                            ask_for(packed, after)
+                            after += line
                         if 2 * columns > width:
                             _full(
                                 seen, starts, p, where, 1, by, begins, width, count, size, out, targets, columns, add,

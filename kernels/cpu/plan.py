@@ -21,9 +21,13 @@ from .correlation import correlate, forward_axis, gradient_axes, pack, padded_bi
 from .weight_gradient import correlate_weights
 from .winograd import correlate_squares, correlate_weights_squares, transform_kernels
 
-__all__ = ["ConvolutionPlan", "pack_weights", "plan_convolution", "run_correlation", "run_packed", "run_weights"]
+__all__ = [
+    "ConvolutionPlan", "pack_weights", "plan_convolution", "run_correlation", "run_packed", "run_weights",
+    "squares_for",
+]  # fmt: skip
 
 FEWEST_CHANNELS = 16  # of input and of output: below, the transformations cost more than they save
+FEWEST_SQUARES = 32  # for weights that are transformed already: there are 16/9 as many to read, or 4 times
 
 
 def _squares(rows, columns, channels, outputs, dtype):
@@ -42,10 +46,17 @@ class PackedWeights(NamedTuple):
     outputs: int
 
 
-def pack_weights(weight, rows, columns):
-    """Weights (outputs, channels, KH, KW) for the algorithm that the plan chooses along these axes."""
+def squares_for(images, weight, rows, columns):
+    """Width of Winograd's squares for so many images and prepared weights; 0 for the direct algorithm."""
+    width = _squares(rows, columns, weight.shape[1], weight.shape[0], weight.dtype)
+    few = width and images * -(-rows.count // width) * -(-columns.count // width) < FEWEST_SQUARES
+    return 0 if few else width
+
+
+def pack_weights(weight, rows, columns, squares=None):
+    """Weights (outputs, channels, KH, KW) for squares of this width, by default what the plan chooses for the axes."""
     outputs, channels = weight.shape[:2]
-    squares = _squares(rows, columns, channels, outputs, weight.dtype)
+    squares = _squares(rows, columns, channels, outputs, weight.dtype) if squares is None else squares
     packed = pack(weight, rows, columns)
     values = transform_kernels(squares, packed, channels, outputs) if squares else packed
     return PackedWeights(squares, values, outputs)

@@ -28,12 +28,12 @@ class Evaluation:
 
 
 def fused(model, example=None):
-    """`model.fuse(example)`, which computes the same in less time; the model itself, in eval mode, if it has hooks, which
-    may count how often they run, or if it cannot be fused."""
+    """`model.fuse(example)`, which computes the same in less time; the model itself, in eval mode, if it has hooks,
+    which may count how often they run, or if it cannot be fused."""
     if not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules()):
         try:
             return model.fuse(example)
-        except Exception:  # a layer that cannot be copied, or says what is wrong with these images: it will say so again
+        except Exception:  # a layer cannot be copied, or refuses these images: then it will say so again
             pass
     return model.eval()
 
@@ -41,7 +41,8 @@ def fused(model, example=None):
 def evaluate(model, loader, each_batch=lambda images: None):
     """Run `model` in eval mode, without recording, over one epoch of `loader`; return an Evaluation.
 
-    What runs is a `fused` copy where possible. `each_batch` is called after each batch with its size; what it raises ends the evaluation.
+    What runs is a `fused` copy where possible. `each_batch` is called after each batch with its size; what it raises
+    ends the evaluation.
     """
     was_training = model.training
     running, loss, labels, predictions = None, 0.0, [], []
