@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from . import kernels
-from .compare import OURS, PEERS, compare
+from .compare import OURS, compare
 from .work import WORK
 
 ROUNDS, QUICK_ROUNDS = 21, 3
@@ -43,7 +43,7 @@ def main():
     rounds = (QUICK_ROUNDS if arguments.quick else ROUNDS) if arguments.rounds is None else arguments.rounds
     if rounds < 2 or arguments.threads < 1:
         parser.error("--rounds must be at least 2 and --threads at least 1")
-    peers = (QUICK_PEERS if arguments.quick else PEERS) if arguments.peers is None else arguments.peers
+    peers = QUICK_PEERS if arguments.quick and arguments.peers is None else arguments.peers
     print(f"{platform.processor() or platform.machine()}, {arguments.threads} threads, medians of {rounds} rounds")
     if arguments.quick:
         print(LEFT_OUT)

@@ -15,6 +15,7 @@ KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 OURS = "minception"
 PEERS = ("torch", "torch-channels_last", "torch-compile-channels_last")
 EAGER = PEERS[:2]
+FOLDED = ("torch-channels_last-folded", "torch-compile-channels_last-folded")  # for evaluation
 
 
 @dataclass
@@ -106,7 +107,9 @@ def take_turns(sides, job, rounds, note, name):
     return [measured for _, measured in able]
 
 
-def compare(work, threads, rounds, peers=PEERS, note=lambda text: None):
-    """Time one piece of work on all sides, in processes of its own; see `take_turns`."""
+def compare(work, threads, rounds, peers=None, note=lambda text: None):
+    """Time one piece of work on all sides, in processes of its own; see `take_turns`. peers: None for all."""
+    if peers is None:
+        peers = PEERS if work.training else PEERS + FOLDED
     with sides_of(peers, threads) as sides:
         return take_turns(sides, {"work": work.name}, rounds, note, work.name)

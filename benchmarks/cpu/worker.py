@@ -4,10 +4,11 @@ Sides are processes of their own because the thread pools of two libraries in on
 
     python -m benchmarks.cpu.worker SIDE THREADS
 
-SIDE is "minception", "torch" or "torch-compile", either of the last two with "-channels_last". On stdin come lines of
-JSON, and each is answered by one on stdout. {"work": NAME} prepares a training step or an evaluation, {"case": {...}} a
-single kernel; both warm it up and answer {"ready": true, ...}, or {"error": TEXT}. {"turn": true} does it, and answers
-{"seconds": S, "memory": MIB}: the time, and the most memory that this process has had so far.
+SIDE is "minception", "torch" or "torch-compile", either of the last two with "-channels_last", and for evaluation with
+"-folded": batch norm is folded into the convolutions, and compilation takes the weights for constants. On stdin come
+lines of JSON, and each is answered by one on stdout. {"work": NAME} prepares a training step or an evaluation,
+{"case": {...}} a single kernel; both warm it up and answer {"ready": true, ...}, or {"error": TEXT}. {"turn": true}
+does it, and answers {"seconds": S, "memory": MIB}: the time, and the most memory that this process has had so far.
 Evaluation is that of the network after `fuse()`, and of PyTorch's in `inference_mode`.
 """
 
@@ -65,8 +66,9 @@ def minception_step(work, threads):
     return step
 
 
-def torch_step(work, threads, compiled, channels_last):
+def torch_step(work, threads, compiled, channels_last, folded):
     import torch
+    from torch.fx.experimental.optimization import fuse
 
     from tests.models.twins import TWINS
 
@@ -74,6 +76,9 @@ def torch_step(work, threads, compiled, channels_last):
     torch.manual_seed(0)
     model = TWINS[work.network](num_classes=work.num_classes, **work.options).train(work.training)
     images, labels = map(torch.from_numpy, data(work))
+    if folded:
+        model = fuse(model)
+        torch._inductor.config.freezing = True
     if channels_last:
         model = model.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
@@ -101,7 +106,7 @@ def prepare_work(side, name, threads):
     if side == "minception":
         step = minception_step(work, threads)
     else:
-        step = torch_step(work, threads, "compile" in side, "channels_last" in side)
+        step = torch_step(work, threads, *(word in side for word in ("compile", "channels_last", "folded")))
     warm_up(step, WARM_UP_STEPS, WARM_UP_SECONDS)
     return step, 1, {}
 

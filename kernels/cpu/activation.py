@@ -1,14 +1,20 @@
 """ReLU in one pass over memory, divided among the threads. Contracts: `reference/activation.py`."""
 
-import numpy as np
-
 from .. import checks
 from ..reference import activation as reference
 from ..threads import run_parts
 from .compile import compiled
+from .parallel import run_if_large
 from .rows import flat_view, is_channels_last, like
 
 __all__ = ["relu", "relu_backward"]
+
+
+@compiled
+def _rectify(start, stop, part, x, out):
+    zero = x.dtype.type(0)
+    for i in range(start, stop):
+        out[i] = zero if x[i] <= zero else x[i]  # NaN stays NaN
 
 
 @compiled
@@ -35,7 +41,7 @@ def relu(x):
     if flat is None or x.size == 0:
         return reference.relu(x)
     out, flat_out = like(x)
-    run_parts(lambda i, j: np.maximum(flat[i:j], 0, out=flat_out[i:j]), flat.size)
+    run_if_large(_rectify, flat.size, flat.size, flat, flat_out)
     return out
 
 

@@ -15,7 +15,7 @@ from ..settings import get_winograd
 from . import depthwise
 from .conv import forward_axes, group_slices
 from .packing import padded_bias
-from .plan import pack_weights, run_packed
+from .plan import pack_weights, run_packed, squares_for
 
 __all__ = ["conv2d_prepared"]
 
@@ -53,11 +53,12 @@ def _prepare(x, prepared):
         return output_shape, axes, None
     parts = []
     for inputs, outputs in group_slices(weight.shape, groups):
-        # Packed weights depend on the algorithm only, which images of all sizes have in common.
-        key = "weights", outputs.start, get_winograd()
+        # Packed weights depend on the algorithm only, which images of many sizes have in common.
+        squares = squares_for(len(x), weight[outputs], *axes)
+        key = "weights", outputs.start, squares
         if key not in prepared.ready:
             bias = None if prepared.bias is None else prepared.bias[outputs]
-            packed = pack_weights(weight[outputs], *axes)
+            packed = pack_weights(weight[outputs], *axes, squares)
             prepared.ready[key] = packed, padded_bias(bias, len(weight) // groups, weight.dtype)
         parts.append((inputs, outputs, *prepared.ready[key]))
     return output_shape, axes, parts

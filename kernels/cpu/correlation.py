@@ -17,7 +17,7 @@ import numpy as np
 from ..threads import get_num_threads
 from .compile import compiled
 from .parallel import count_parts, run
-from .tile import ROWS, VECTOR_BYTES, lanes, make_tile
+from .tile import LINE, ROWS, VECTOR_BYTES, ask_for, lanes, make_tile
 from .windows import Pixels, copy_lines, pixels_of
 
 __all__ = [
@@ -183,6 +183,7 @@ def _correlate(
     # runs, and a piece of a run, that are summed before they are added to the output
     group = max(1, SUMMANDS // length)
     piece = -(-length // -(-length // SUMMANDS))
+    line = LINE // packed.itemsize
     first_line, last_line = (0, lines) if by_blocks else (start, stop)
     first_output, last_output = (start * width, min(stop * width, outputs)) if by_blocks else (0, outputs)
     for first in range(first_line, last_line, at_once):
@@ -201,7 +202,15 @@ def _correlate(
                     columns, out = min(width, outputs - block), target[block:]
                     # These weights stay in the first-level cache for all pixels.
                     by, added = packed[(block * runs * length + k * width) :], nothing if begun else bias[block:]
+                    # While they are multiplied, those of the next block come from far, or the first of the next piece.
+                    ends = block + width >= last_output
+                    after = (first_output if ends else block + width) * runs * length + (t * length + k) * width
+                    after += count * size * width if ends else 0
+                    share = -(-count * size * width // (line * -(-pixels // ROWS)))
                     for p in range(0, pixels, ROWS):  # without a slice: threads would wait for each other's counts
+                        for _ in range(share):
+                            ask_for(packed, after)
+                            after += line
                         if 2 * columns > width:
                             _full(
                                 seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add,

@@ -22,12 +22,16 @@ from .packing import pack, padded_bias
 from .weight_gradient import correlate_weights
 from .winograd import correlate_squares, correlate_weights_squares, transform_kernels
 
-__all__ = ["ConvolutionPlan", "pack_weights", "plan_convolution", "run_correlation", "run_packed", "run_weights"]
+__all__ = [
+    "ConvolutionPlan", "pack_weights", "plan_convolution", "run_correlation", "run_packed", "run_weights",
+    "squares_for",
+]  # fmt: skip
 
 FEWEST_CHANNELS = 16  # of input and of output: below, the transformations cost more than they save
 # So many weights (without their taps) cost as much to transform as one square of outputs saves, measured; and so many
 # gradients of weights.
 WEIGHTS_FOR_A_SQUARE, GRADIENTS_FOR_A_SQUARE = 720, 1500
+FEWEST_SQUARES = 32  # for weights that are transformed already: there are 16/9 as many to read, or 4 times
 
 
 def _squares(rows, columns, channels, outputs, dtype, images=None, worth=None):
@@ -53,13 +57,16 @@ class PackedWeights(NamedTuple):
     outputs: int
 
 
-def pack_weights(weight, rows, columns, images=None):
-    """Weights (outputs, channels, KH, KW) for the algorithm that the plan chooses along these axes.
+def squares_for(images, weight, rows, columns):
+    """Width of Winograd's squares for so many images and prepared weights; 0 for the direct algorithm."""
+    width = _squares(rows, columns, weight.shape[1], weight.shape[0], weight.dtype)
+    few = width and images * -(-rows.count // width) * -(-columns.count // width) < FEWEST_SQUARES
+    return 0 if few else width
 
-    images: how many; None if the packed weights will be used again and again.
-    """
+
+def pack_weights(weight, rows, columns, squares):
+    """Weights (outputs, channels, KH, KW) for Winograd's squares of this width, or 0 for the direct algorithm."""
     outputs, channels = weight.shape[:2]
-    squares = _squares(rows, columns, channels, outputs, weight.dtype, images)
     packed = pack(weight, rows, columns)
     values = transform_kernels(squares, packed, channels, outputs) if squares else packed
     return PackedWeights(squares, values, outputs)
@@ -77,7 +84,8 @@ def run_packed(x, weights, bias, rows, columns, output, accumulate=False, floor=
 def run_correlation(x, weight, bias, rows, columns, output, accumulate=False):
     """`run_packed` with weights (outputs, channels, KH, KW) and a bias (outputs,) or None as they are."""
     bias = padded_bias(bias, weight.shape[0], x.dtype)
-    run_packed(x, pack_weights(weight, rows, columns, len(x)), bias, rows, columns, output, accumulate)
+    squares = _squares(rows, columns, *weight.shape[1::-1], weight.dtype, len(x))
+    run_packed(x, pack_weights(weight, rows, columns, squares), bias, rows, columns, output, accumulate)
 
 
 def run_weights(x, grad, rows, columns, out):

@@ -17,7 +17,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["FEW_ROWS", "ROWS", "Vectors", "copy_columns", "integer_constant", "lanes", "make_tile", "make_transform"]
+__all__ = [
+    "FEW_ROWS", "LINE", "ROWS", "Vectors", "ask_for", "copy_columns", "integer_constant", "lanes", "make_tile",
+    "make_transform",
+]  # fmt: skip
+
+LINE = 64  # bytes of a line of the cache
 
 UNROLL = 4  # steps of k between two tests of the loop's end
 INT64, INT32, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
@@ -104,7 +109,7 @@ class Vectors:
         """Ask for the line of the cache that is `ahead` bytes after the pointer."""
         byte = ir.IntType(8).as_pointer()
         address = self.builder.gep(self.builder.bitcast(pointer, byte), [integer_constant(ahead)])
-        numbers = [ir.Constant(INT32, number) for number in (int(to_write), 3, 1)]  # into all levels, data
+        numbers = [ir.Constant(INT32, number) for number in (int(to_write), 2, 1)]  # into the second level, data
         self._call("llvm.prefetch.p0", ir.VoidType(), address, *numbers)
 
     def store(self, vector, pointer, part):
@@ -246,6 +251,21 @@ def copy_columns(context, source, at_source, target, at_target, columns):
         return context.get_dummy_value()
 
     return types.void(source, at_source, target, at_target, columns), generate
+
+
+@intrinsic
+def ask_for(context, array, place):
+    """In compiled code: array[place] comes into the second-level cache meanwhile. It may lie beyond the array's end."""
+
+    def generate(context, builder, signature, arguments):
+        kind = signature.args[0]
+        place = context.cast(builder, arguments[1], signature.args[1], types.int64)
+        pointer = builder.gep(context.make_array(kind)(context, builder, arguments[0]).data, [place])
+        vector = Vectors(builder, context.get_value_type(kind.dtype), 0, integer_constant(0))
+        vector.prefetch(pointer, 0, to_write=False)
+        return context.get_dummy_value()
+
+    return types.void(array, place), generate
 
 
 def make_transform(matrix, ending=False):

@@ -29,7 +29,7 @@ from ..threads import get_num_threads
 from .compile import compiled
 from .correlation import SPARE, SUMMANDS, Axis, chunk_of, describe, gather, layout_of, split_by_blocks
 from .parallel import count_parts, run
-from .tile import ROWS, lanes, make_tile, make_transform
+from .tile import LINE, ROWS, ask_for, lanes, make_tile, make_transform
 from .windows import Pixels, pixels_of
 
 __all__ = ["correlate_squares", "correlate_weights_squares", "transform_kernels"]
@@ -123,6 +123,7 @@ def _correlate(
     positions = size * size
     piece = -(-channels // -(-channels // SUMMANDS))
     zero = np.zeros(1, np.int64)
+    near, blocks = LINE // kernels.itemsize, -(-outputs // width)
     first_line, last_line = (0, lines) if by_blocks else (start, stop)
     first_output, last_output = (start * width, min(stop * width, outputs)) if by_blocks else (0, outputs)
     for first in range(first_line, last_line, at_once):
@@ -130,6 +131,7 @@ def _correlate(
         count = gather(first, last, source, known, buffer, starts, targets)
         windows = source if direct else buffer
         plane = count * channels
+        share = -(-channels * width // (near * -(-count // ROWS)))
         for k in range(positions):
             places[k] = k * plane
         for t in range(count):
@@ -144,9 +146,15 @@ def _correlate(
         for block in range(first_output, last_output, width):
             columns = min(width, outputs - block)
             for k in range(positions):
-                kernel = kernels[(k * -(-outputs // width) * width + block) * channels :]
+                kernel = kernels[(k * blocks * width + block) * channels :]
                 values, result = transformed[k * plane :], product[k * count * width :]
+                # The weights of the next position, or of the next block of outputs, come from far meanwhile.
+                nearer = k + 1 < positions
+                after = (((k + 1) * blocks * width + block) if nearer else block + width) * channels
                 for t in range(0, count, ROWS):
+                    for _ in range(share):
+                        ask_for(kernels, after)
+                        after += near
                     for c in range(0, channels, piece):
                         seen, by, depth = values[c:], kernel[c * width :], min(piece, channels - c)
                         _full(seen, rows, t, zero, 1, by, zero, width, 1, depth, result, starts, width, c > 0)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from minception import models
 from minception.memory import keep_freed_memory
 from minception.train.compilation_line import CompilationLine
 from minception.train.config import KERNELS, ConfigError, option
+from minception.train.evaluation import fused
 
 from .averaging import predict
 from .class_names import read_class_names
@@ -77,7 +79,8 @@ def run(arguments):
     keep_freed_memory()
     mc.set_num_threads(arguments.threads or mc.get_num_threads())
     with mc.use_kernels(arguments.kernels), np.errstate(all="ignore"):
-        classifiers = [load_classifier(weights, model, class_names=class_names) for model, weights in networks]
+        loaded = [load_classifier(weights, model, class_names=class_names) for model, weights in networks]
+        classifiers = [replace(classifier, model=fused(classifier.model)) for classifier in loaded]
         predictions = predict(
             classifiers, arguments.images, top=arguments.top, crops=arguments.crops, batch_size=arguments.batch_size
         )

@@ -11,6 +11,7 @@ from minception.models.auxiliary import classification_loss
 
 from .build import build_optimizer
 from .compilation_line import CompilationLine
+from .evaluation import fused
 
 FEW = 2  # images that batch normalisation can still normalise
 WIDE = 512  # features of a layer whose update is worth several threads
@@ -43,8 +44,9 @@ def _rehearse(model, config, shape, num_classes):
         model.train()
         classification_loss(model(images), labels, config.label_smoothing).backward()
         _update(config)
+        running = fused(model, images[:1])
         with mc.no_grad():
-            F.cross_entropy(model.fuse(images[:1])(images), labels, reduction="sum")
+            F.cross_entropy(running(images), labels, reduction="sum")
     finally:
         generator.bit_generator.state = generator_state
         model.train(was_training)

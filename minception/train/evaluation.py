@@ -27,22 +27,36 @@ class Evaluation:
         return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
+def fused(model, example=None):
+    """`model.fuse(example)`, which computes the same in less time; the model itself, in eval mode, if it has hooks,
+    which may count how often they run, or if it cannot be fused."""
+    if not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules()):
+        try:
+            return model.fuse(example)
+        except Exception:  # a layer cannot be copied, or refuses these images: then it will say so again
+            pass
+    return model.eval()
+
+
 def evaluate(model, loader, each_batch=lambda images: None):
     """Run `model` in eval mode, fused, without recording, over one epoch of `loader`; return an Evaluation.
 
-    The model stays as it is. `each_batch` is called after each batch with its size; what it raises ends the evaluation.
+    What runs is a `fused` copy where possible. `each_batch` is called after each batch with its size; what it raises
+    ends the evaluation.
     """
-    fused = None
-    loss, labels, predictions = 0.0, [], []
-    with mc.no_grad():
-        for images, batch_labels in loader.epoch(0):
-            images = mc.from_numpy(images)
-            if fused is None:
-                fused = model.fuse(images[:1])
-            logits = fused(images)
-            loss += float(F.cross_entropy(logits, batch_labels, reduction="sum"))
-            labels.append(batch_labels)
-            predictions.append(np.asarray(logits).argmax(axis=1))
-            each_batch(len(batch_labels))
+    was_training = model.training
+    running, loss, labels, predictions = None, 0.0, [], []
+    try:
+        with mc.no_grad():
+            for images, batch_labels in loader.epoch(0):
+                if running is None:
+                    running = fused(model, mc.from_numpy(images[:1]))
+                logits = running(mc.from_numpy(images))
+                loss += float(F.cross_entropy(logits, batch_labels, reduction="sum"))
+                labels.append(batch_labels)
+                predictions.append(np.asarray(logits).argmax(axis=1))
+                each_batch(len(batch_labels))
+    finally:
+        model.train(was_training)
     labels, predictions = np.concatenate(labels), np.concatenate(predictions)
     return Evaluation(loss / len(labels), labels, predictions)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import minception as mc
 from minception.kernels import cpu, reference
-from minception.kernels.cpu import correlation, winograd
+from minception.kernels.cpu import correlation, plan, winograd
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_threads_share_outputs_where_pixels_are_few():
 
 def test_setting_for_winograd_is_followed_afterwards():
     rng = np.random.default_rng(0)
-    weight, x = rng.standard_normal((32, 32, 3, 3), np.float32), rng.standard_normal((2, 32, 8, 8), np.float32)
+    weight, x = rng.standard_normal((32, 32, 3, 3), np.float32), rng.standard_normal((8, 32, 8, 8), np.float32)
     prepared = reference.conv2d_prepare(weight, padding=1)
     for squares in (0, 4, 2, 0):
         mc.set_winograd(squares)
@@ -93,6 +93,22 @@ def test_later_changes_of_the_weights_do_not_count():
     prepared = reference.conv2d_prepare(weight, bias)
     weight[:], bias[:] = 7, 7
     np.testing.assert_array_equal(cpu.conv2d_prepared(np.ones((1, 1, 2, 2)), prepared), np.full((1, 2, 2, 2), 2.0))
+
+
+def test_winograd_only_where_its_many_weights_are_used_often(monkeypatch):
+    """The same weights are multiplied directly with a small image, and in squares with a large one."""
+    used = []
+    for name in ("correlate", "correlate_squares"):
+        original = getattr(plan, name)
+        monkeypatch.setattr(plan, name, lambda *a, name=name, original=original: used.append(name) or original(*a))
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-2, 3, (32, 16, 3, 3)).astype(np.float32)
+    prepared = reference.conv2d_prepare(weight, padding=1)
+    mc.set_winograd(2)
+    for images, size in ((1, 7), (1, 14), (2, 7), (1, 5)):
+        x = rng.integers(-2, 3, (images, 16, size, size)).astype(np.float32)
+        np.testing.assert_array_equal(cpu.conv2d_prepared(x, prepared), reference.conv2d_prepared(x, prepared))
+    assert used == ["correlate", "correlate_squares", "correlate_squares", "correlate"]
 
 
 @pytest.mark.parametrize("groups", [1, 8])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import minception as mc
-from minception import checkpoint, data, models
+from minception import checkpoint, data, models, nn
 from minception.train import datasets, plots
 from minception.train.evaluation import Evaluation, evaluate
 
@@ -202,3 +202,24 @@ def test_evaluating_leaves_the_model_as_it_was():
     assert all(np.array_equal(before[name], value) for name, value in model.state_dict().items())
     assert mc.default_generator().bit_generator.state == generator
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_evaluation_runs_a_fused_copy(monkeypatch):
+    """With the same results up to rounding, and the model where it was if its layers are watched or cannot be fused."""
+    chosen = datasets.select("synthetic", limit_train=20, limit_test=30)
+    model = models.create("mini_inception", num_classes=10)
+    calls = []
+    original = nn.BatchNormReLU2d.forward
+    monkeypatch.setattr(nn.BatchNormReLU2d, "forward", lambda self, x: calls.append(x.shape[0]) or original(self, x))
+    found = evaluate(model, chosen.test_loader(30))
+    assert calls and set(calls) == {1}  # to see what follows what; the test itself runs without
+    calls.clear()
+    hook = model.register_forward_hook(lambda *_: None)
+    expected = evaluate(model, chosen.test_loader(30))
+    assert set(calls) == {30}
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
+    np.testing.assert_array_equal(found.predictions, expected.predictions)
+    hook.remove()
+    monkeypatch.setattr(nn.Module, "fuse", lambda self, example: 1 / 0)
+    assert evaluate(model, chosen.test_loader(30)).loss == expected.loss
+    assert model.training
