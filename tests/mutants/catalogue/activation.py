@@ -84,6 +84,18 @@ MUTANTS = [
         rows=["local_response_norm"],
     ),
     *mistakes(
+        "kernels.cpu.local_response_norm:local_response_norm_backward",
+        ("compiled: window not mirrored in LRN backward", "scale), after, before", "scale), before, after"),
+        ("compiled: beta missing in LRN backward", "2 * alpha * beta / size", "2 * alpha / size"),
+        rows=["local_response_norm"],
+    ),
+    *mistakes(
+        "kernels.cpu.local_response_norm:_negative_power",
+        ("compiled: inverse root for the power of -3/4", "root * np.sqrt(root)", "root"),
+        ("compiled: power taken of all but the usual beta with its sign", "** -beta", "** beta"),
+        rows=["local_response_norm"],
+    ),
+    *mistakes(
         "kernels.reference.linear:linear_backward_bias",
         ("bias gradient averaged over the rows", ".sum(axis=0, dtype=xp.float64)", ".mean(axis=0, dtype=xp.float64)"),
         rows=["linear"],
