@@ -26,6 +26,7 @@ from .depthwise import (
     depthwise_conv2d_backward_input,
     depthwise_conv2d_backward_weight,
 )
+from .linear import linear, linear_backward_input, linear_backward_weight
 from .local_response_norm import local_response_norm, local_response_norm_backward
 from .norm import scale_all, sum_of_squares
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
@@ -57,6 +58,9 @@ __all__ = [
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",
     "global_avg_pool2d",
+    "linear",
+    "linear_backward_input",
+    "linear_backward_weight",
     "local_response_norm",
     "local_response_norm_backward",
     "max_pool2d",
