@@ -123,6 +123,20 @@ class _Window:
 
 
 @intrinsic
+def ask_for_line(context, array, index):
+    """Have the line of the cache with this element brought into the second level. Beyond the array: nothing."""
+
+    def generate(context, builder, signature, values):
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        number = context.get_value_type(signature.args[0].dtype)
+        vector = Vectors(builder, number, 0, integer_constant(0))
+        vector.prefetch(builder.gep(data, [values[1]]), 0, to_write=False)
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+@intrinsic
 def maximum(context, source, pixel, tap, rows, columns, channels, out, taps, target):
     """out[target + c] = the largest source[pixel + c] over the walks `pixel` and `tap`; taps[target + c] = its tap.
 
@@ -150,7 +164,6 @@ def maximum(context, source, pixel, tap, rows, columns, channels, out, taps, tar
                     builder.store(builder.select(better, tap, builder.load(where[v])), where[v])
 
             window.walk(["pixel", "tap"], compare)
-            window.ask(vector, count, "source", window.last("pixel"), channel)
             window.ask(vector, count, "out", target, channel, to_write=True)
             window.ask(vector, count, "taps", target, channel, to_write=True)
             for v in range(count):
