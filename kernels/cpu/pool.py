@@ -15,12 +15,23 @@ from ..reference import pool as reference
 from .compile import compiled
 from .parallel import run_if_large
 from .pool_axis import pixels_of_windows, windows_of_pixels
-from .pool_window import gradient_of_maximum, gradient_of_mean, maximum, mean
+from .pool_window import ask_for_line, gradient_of_maximum, gradient_of_mean, maximum, mean
 from .row_steps import empty_rows, rows_in_memory
 
 __all__ = ["avg_pool2d", "avg_pool2d_backward", "max_pool2d", "max_pool2d_backward", "mean_gradients", "means"]
 
 BYTE_TAPS = 256
+LINE = 16  # numbers of float32 in a line of the cache; of float64 every second line is asked for
+
+
+@compiled
+def _seen(n, y, rows, row_step, height):
+    """How many lines of all images lie before the end of the windows y of image n.
+
+    The pixels from there to the end of the next windows lie in one piece, and are asked for ahead, a little at each
+    window: processors do not foresee windows that move by more than one line.
+    """
+    return n * height + rows[0, y] + max(rows[1, y] - 1, 0) * row_step + 1
 
 
 @compiled
@@ -32,7 +43,11 @@ def _max_pool(
     oh, ow = rows.shape[1], columns.shape[1]
     for line in range(start, stop):
         n, y = line // oh, line % oh
+        here = _seen(n, y, rows, row_step, height) * width * step
+        after = _seen((line + 1) // oh, (line + 1) % oh, rows, row_step, height) * width * step
         for x in range(ow):
+            for i in range(here + (after - here) * x // ow, here + (after - here) * (x + 1) // ow, LINE):
+                ask_for_line(source, i)
             pixel = ((n * height + rows[0, y]) * width + columns[0, x]) * step
             tap = rows[2, y] * kernel_width + columns[2, x]
             maximum(

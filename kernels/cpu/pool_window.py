@@ -18,6 +18,7 @@ from .tile import Vectors, integer_constant
 __all__ = ["gradient_of_maximum", "gradient_of_mean", "maximum", "mean"]
 
 WIDE = 4  # vectors of channels at a time: enough independent comparisons to keep the processor busy
+NARROW = 2  # of the channels that are left; of one that is beyond them no lane is touched
 AHEAD = 2048  # bytes from where the windows are to the memory that is asked for; see `depthwise_square.py`
 INT64, INT32 = ir.IntType(64), ir.IntType(32)
 
@@ -65,15 +66,15 @@ class _Window:
         return self.context.cast(self.builder, self.values[name], self.kinds[name], types.int64)
 
     def for_channels(self, body):
-        """Generate body(vectors, how many of them, first channel) for all channels: `WIDE` at a time, then one."""
+        """Generate body(vectors, how many of them, first channel) for all channels: `WIDE` at a time, then `NARROW`."""
         builder, channels = self.builder, self.integer("channels")
         lanes = Vectors(builder, self.number, 0, channels).lanes
         wide = integer_constant(WIDE * lanes)
         end = builder.mul(builder.sdiv(channels, wide), wide)
         with cgutils.for_range_slice(builder, integer_constant(0), end, wide) as (channel, _):
             body(_Channels(builder, self.number, WIDE, wide), WIDE, channel)
-        with cgutils.for_range_slice(builder, end, channels, integer_constant(lanes)) as (channel, _):
-            body(_Channels(builder, self.number, 1, builder.sub(channels, channel)), 1, channel)
+        with cgutils.for_range_slice(builder, end, channels, integer_constant(NARROW * lanes)) as (channel, _):
+            body(_Channels(builder, self.number, NARROW, builder.sub(channels, channel)), NARROW, channel)
 
     def walk(self, names, body, after_row=None):
         """Generate body(*numbers) for all numbers of several walks side by side, row by row."""
@@ -122,6 +123,20 @@ class _Window:
 
 
 @intrinsic
+def ask_for_line(context, array, index):
+    """Have the line of the cache with this element brought into the second level. Beyond the array: nothing."""
+
+    def generate(context, builder, signature, values):
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        number = context.get_value_type(signature.args[0].dtype)
+        vector = Vectors(builder, number, 0, integer_constant(0))
+        vector.prefetch(builder.gep(data, [values[1]]), 0, to_write=False)
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+@intrinsic
 def maximum(context, source, pixel, tap, rows, columns, channels, out, taps, target):
     """out[target + c] = the largest source[pixel + c] over the walks `pixel` and `tap`; taps[target + c] = its tap.
 
@@ -149,7 +164,6 @@ def maximum(context, source, pixel, tap, rows, columns, channels, out, taps, tar
                     builder.store(builder.select(better, tap, builder.load(where[v])), where[v])
 
             window.walk(["pixel", "tap"], compare)
-            window.ask(vector, count, "source", window.last("pixel"), channel)
             window.ask(vector, count, "out", target, channel, to_write=True)
             window.ask(vector, count, "taps", target, channel, to_write=True)
             for v in range(count):

@@ -118,11 +118,12 @@ class Vectors:
         self._call(name, ir.VoidType(), vector, self._at(pointer, part), align, self.masks[part])
 
 
-def make_tile(rows, vectors, adjacent=False, ending=False, ahead=0):
+def make_tile(rows, vectors, adjacent=False, ending=False, ahead=0, next_lines=0):
     """The tile of `rows` x `vectors` vectors as a function for compiled code.
 
     adjacent: whether the rows of A lie side by side, row r at rows[0] + r. It spares the registers of their addresses.
     ending: whether the tile takes the two last arguments, with which C becomes max(floor, bias[v] + the sum).
+    next_lines: how many lines of the cache of each row of the next tile, at rows[first + rows + r], are asked for.
     ahead: for how many steps of k ahead A and B are asked for; 0 where they are in the cache already.
 
     tile(a, rows, first, outer_a, step_a, b, outer_b, step_b, outer, inner, c, targets, columns, accumulate
@@ -171,6 +172,10 @@ def make_tile(rows, vectors, adjacent=False, ending=False, ahead=0):
         for r in range(rows):  # C comes into the cache while the sums are made
             for v in range(vectors):
                 vector.prefetch(row_of_c[r], v * VECTOR_BYTES, to_write=True)
+        for r in range(rows if next_lines else 0):
+            after = builder.load(builder.gep(data("row"), [builder.add(entries[r], integer_constant(rows))]))
+            for line in range(next_lines):
+                vector.prefetch(builder.gep(a, [after]), line * LINE, to_write=False)
 
         def step(at_a, at_b):
             from_b = builder.gep(b, [at_b])

@@ -29,9 +29,8 @@ def check_features(name, argument, array):
         raise ValueError(f"{name}: {argument} must have at least one dimension (..., features), got shape ()")
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def linear(x, weight, bias=None):
-    """x (..., I) times weight (O, I) transposed, plus bias (O,) if given: (..., O)."""
+def check_forward(x, weight, bias):
+    """Check the arguments of `linear`."""
     checks.floating("linear", {"bias": bias}, x=x, weight=weight)
     check_features("linear", "x", x)
     checks.rank("linear", "weight", weight, 2, "(out_features, in_features)")
@@ -42,35 +41,50 @@ def linear(x, weight, bias=None):
         )
     if bias is not None:
         checks.shape("linear", "bias", bias, (out_features,), "out_features of weight")
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def linear(x, weight, bias=None):
+    """x (..., I) times weight (O, I) transposed, plus bias (O,) if given: (..., O)."""
+    check_forward(x, weight, bias)
     output = as_rows(x) @ weight.T  # (rows, I) @ (I, O)
     if bias is not None:
         output += bias
-    return output.reshape(*x.shape[:-1], out_features)
+    return output.reshape(*x.shape[:-1], len(weight))
+
+
+def check_backward_input(grad_output, weight):
+    """Check the arguments of `linear_backward_input`."""
+    name = "linear_backward_input"
+    checks.floating(name, grad_output=grad_output, weight=weight)
+    check_features(name, "grad_output", grad_output)
+    checks.rank(name, "weight", weight, 2, "(out_features, in_features)")
+    expected = (*grad_output.shape[:-1], len(weight))
+    checks.shape(name, "grad_output", grad_output, expected, "last axis: out_features of weight")
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def linear_backward_input(grad_output, weight):
     """Gradient (..., I) with respect to x, for grad_output (..., O) and weight (O, I)."""
-    name = "linear_backward_input"
-    checks.floating(name, grad_output=grad_output, weight=weight)
-    check_features(name, "grad_output", grad_output)
-    checks.rank(name, "weight", weight, 2, "(out_features, in_features)")
-    out_features, in_features = weight.shape
-    expected = (*grad_output.shape[:-1], out_features)
-    checks.shape(name, "grad_output", grad_output, expected, "last axis: out_features of weight")
+    check_backward_input(grad_output, weight)
     grad_x = as_rows(grad_output) @ weight  # (rows, O) @ (O, I)
-    return grad_x.reshape(*grad_output.shape[:-1], in_features)
+    return grad_x.reshape(*grad_output.shape[:-1], weight.shape[1])
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def linear_backward_weight(grad_output, x):
-    """Gradient (O, I) with respect to weight, for grad_output (..., O) and x (..., I); zero without rows."""
+def check_backward_weight(grad_output, x):
+    """Check the arguments of `linear_backward_weight`."""
     name = "linear_backward_weight"
     checks.floating(name, grad_output=grad_output, x=x)
     check_features(name, "grad_output", grad_output)
     check_features(name, "x", x)
     expected = (*x.shape[:-1], grad_output.shape[-1])
     checks.shape(name, "grad_output", grad_output, expected, "leading axes: those of x")
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def linear_backward_weight(grad_output, x):
+    """Gradient (O, I) with respect to weight, for grad_output (..., O) and x (..., I); zero without rows."""
+    check_backward_weight(grad_output, x)
     return as_rows(grad_output).T @ as_rows(x)  # (O, rows) @ (rows, I)
 
 

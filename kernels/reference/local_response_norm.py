@@ -42,6 +42,15 @@ def check_parameters(name, size, alpha, beta, k):
     return size, checks.real(name, "alpha", alpha), checks.real(name, "beta", beta), checks.real(name, "k", k)
 
 
+def check_backward(name, grad_output, x, scale, size, alpha, beta, k):
+    """Check the arguments of the backward pass; return (size, alpha, beta, k) as plain numbers."""
+    checks.floating(name, grad_output=grad_output, x=x, scale=scale)
+    checks.rank(name, "x", x, 4, "(N, C, H, W)")
+    checks.shape(name, "grad_output", grad_output, x.shape, "that of x")
+    checks.shape(name, "scale", scale, x.shape, "that of x")
+    return check_parameters(name, size, alpha, beta, k)
+
+
 @np.errstate(all="ignore")
 def local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1.0):
     """Return (output, scale), both (N, C, H, W); the backward pass needs `scale`. Formulas above."""
@@ -68,12 +77,9 @@ def local_response_norm_backward(grad_output, x, scale, size, alpha=1e-4, beta=0
     The sum over j runs over the mirrored window: i - (size - 1) // 2 ... i + size // 2. `k` is already in
     the scale.
     """
-    name = "local_response_norm_backward"
-    checks.floating(name, grad_output=grad_output, x=x, scale=scale)
-    checks.rank(name, "x", x, 4, "(N, C, H, W)")
-    checks.shape(name, "grad_output", grad_output, x.shape, "that of x")
-    checks.shape(name, "scale", scale, x.shape, "that of x")
-    size, alpha, beta, k = check_parameters(name, size, alpha, beta, k)
+    size, alpha, beta, k = check_backward(
+        "local_response_norm_backward", grad_output, x, scale, size, alpha, beta, k
+    )
     xp = array_module(x)
     images, grad, scale = (xp.ascontiguousarray(to_nhwc(array)) for array in (x, grad_output, scale))
     power = scale**-beta

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minception import kernels
 from minception.kernels.reference.activation import elu, elu_backward, relu, relu_backward
 
 
@@ -33,3 +34,13 @@ def test_alpha_of_another_precision_leaves_the_dtype():
     x = np.ones(3, np.float32)
     assert elu(x, np.float64(0.5)).dtype == np.float32
     assert elu_backward(x, x, np.float64(0.5)).dtype == np.float32
+
+
+def test_relu_passes_a_gradient_that_is_a_slice_of_channels():
+    """As behind a concatenation; of images in either order in memory."""
+    images = np.random.default_rng(0).standard_normal((2, 5, 7, 64), np.float32)
+    for array in (images.transpose(0, 3, 1, 2), images.transpose(0, 2, 1, 3)):
+        grad_output = array[:, 1:4]
+        output = np.ascontiguousarray(grad_output.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) - np.float32(0.5)
+        expected = relu_backward(grad_output, output)
+        np.testing.assert_array_equal(kernels.relu_backward(grad_output, output), expected, strict=True)

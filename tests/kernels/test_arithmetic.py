@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minception import kernels
 from minception.kernels.reference.arithmetic import (
     add,
     concatenate,
@@ -44,3 +45,13 @@ def test_a_scale_of_another_precision_leaves_the_dtype(scale, dtype):
     x = np.ones(3, dtype)
     np.testing.assert_array_equal(scaled_add(x, x, scale), x + x * dtype(scale), strict=True)
     np.testing.assert_array_equal(scaled_add_backward(x, scale)[1], x * dtype(scale), strict=True)
+
+
+def test_slices_of_channels_are_joined_where_they_lie():
+    """With images of one order in memory and of the other, and one without channels."""
+    images = np.random.default_rng(0).standard_normal((2, 40, 40, 20), np.float32)
+    last, first = images.transpose(0, 3, 1, 2), images.transpose(0, 3, 2, 1).copy()
+    arrays = [last[:, 3:8], last, last[:, :0], first[:, 2:6], last[::-1]]
+    joined = kernels.concatenate(arrays)
+    np.testing.assert_array_equal(joined, np.concatenate(arrays, axis=1), strict=True)
+    assert is_channels_last(joined)

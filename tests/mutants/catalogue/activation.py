@@ -84,8 +84,37 @@ MUTANTS = [
         rows=["local_response_norm"],
     ),
     *mistakes(
+        "kernels.cpu.local_response_norm:local_response_norm_backward",
+        ("compiled: window not mirrored in LRN backward", "scale), after, before", "scale), before, after"),
+        ("compiled: beta missing in LRN backward", "2 * alpha * beta / size", "2 * alpha / size"),
+        rows=["local_response_norm"],
+    ),
+    *mistakes(
+        "kernels.cpu.local_response_norm:_normalize",
+        ("compiled: window without its last channel", "before + 1 + after, scale_row", "before + after, scale_row"),
+        ("compiled: margin not kept free of squares", "padded[before : before + channels]", "padded[:channels]"),
+        rows=["local_response_norm"],
+    ),
+    *mistakes(
+        "kernels.cpu.local_response_norm:_gradient",
+        ("compiled: power of the scale too high by one", "* power[c] / scale_row[c]", "* power[c]"),
+        rows=["local_response_norm"],
+    ),
+    *mistakes(
         "kernels.reference.linear:linear_backward_bias",
         ("bias gradient averaged over the rows", ".sum(axis=0, dtype=xp.float64)", ".mean(axis=0, dtype=xp.float64)"),
+        rows=["linear"],
+    ),
+    *mistakes(
+        "kernels.cpu.linear:_outputs",
+        ("compiled: only the last part of a long sum", "first > 0", "False"),
+        ("compiled: first rows of the batch for all", "output * rows + column", "output * rows"),
+        rows=["linear"],
+    ),
+    *mistakes(
+        "kernels.cpu.linear:_product",
+        ("compiled: terms added to whatever was there", "first > 0", "True"),
+        ("compiled: same terms again and again", "first * step, first * columns + column", "0, column"),
         rows=["linear"],
     ),
 ]

@@ -9,9 +9,20 @@ MUTANTS = [
         rows=["relu"],
     ),
     *mistakes(
-        "kernels.cpu.arithmetic:add",
+        "kernels.cpu.arithmetic:_flat",
         ("fast: operands of different layouts added in memory order", "x.strides != y.strides", "False"),
-        rows=["add"],
+        rows=["add", "scaled_add"],
+    ),
+    *mistakes(
+        "kernels.cpu.arithmetic:_join",
+        ("compiled: gaps between the rows read", "r * steps[a], size, out", "r * channels[a], size, out"),
+        ("compiled: each part begins at the start", "place = start * channels.sum()", "place = 0"),
+        tests=["kernels.test_arithmetic:test_slices_of_channels_are_joined_where_they_lie"],
+    ),
+    *mistakes(
+        "kernels.cpu.activation:_mask_rows",
+        ("compiled: gaps in the gradient read", "r * step : r * step +", "r * channels : r * channels +"),
+        tests=["kernels.test_activation:test_relu_passes_a_gradient_that_is_a_slice_of_channels"],
     ),
     *mistakes(
         "ops.arithmetic:Subtract.backward",

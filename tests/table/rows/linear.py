@@ -63,6 +63,12 @@ def long_rows():
     return Case(inputs, seed=4)
 
 
+def many_weights(rows, inputs, outputs):
+    """More than the fast kernels leave to the reference."""
+    arrays = {"x": (*rows, inputs), "weight": (outputs, inputs), "bias": (outputs,)}
+    return Case({name: Numbers(shape, seed=i) for i, (name, shape) in enumerate(arrays.items())}, seed=4)
+
+
 def huge():
     inputs = {"x": Numbers((3, 5), "huge"), "weight": Numbers((2, 5), "huge"), "bias": Numbers((2,), seed=3)}
     return Case(inputs, cotangent="huge")
@@ -87,7 +93,12 @@ ROWS = [
             "nn.Linear",
             "Linear",
         ),
-        examples={"long sums": long_rows(), "overflow": huge()},
+        examples={
+            "long sums": long_rows(),
+            "overflow": huge(),
+            "many weights": many_weights((2, 3), 517, 259),
+            "many weights, longer sums": many_weights((19,), 1050, 130),
+        },
     ),
     Operation(
         name="matmul",
