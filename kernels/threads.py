@@ -42,7 +42,8 @@ def split(size, parts):
 
 
 @functools.cache
-def _hold_blas_to_one_thread():
+def hold_blas_to_one_thread():
+    """From the first call on, matrix products of NumPy run on the thread that asks for them."""
     threadpool_limits(limits=1, user_api="blas")
 
 
@@ -52,7 +53,7 @@ def run_parts(function, size):
     `function` must release the GIL for its work (compiled code, NumPy) and write to disjoint memory.
     """
     global _pool
-    _hold_blas_to_one_thread()
+    hold_blas_to_one_thread()
     bounds = split(size, _num_threads)
     if len(bounds) == 1:
         return [function(*bounds[0])]

@@ -4,7 +4,7 @@ import functools
 import os
 import threading
 
-from ..threads import get_num_threads, split
+from ..threads import get_num_threads, hold_blas_to_one_thread, split
 from .launch import launcher, new_board, serve
 
 __all__ = ["count_parts", "run", "run_if_large"]
@@ -19,6 +19,7 @@ class _Crew:
     """The threads that help the calling one. They sleep while there is nothing to do, and end with the process."""
 
     def __init__(self):
+        hold_blas_to_one_thread()  # its threads would wait for processors on which these stay awake
         self.board, self.busy, self.helpers = new_board(), threading.Lock(), 0
         self.ear, self.bell = os.pipe()
 
