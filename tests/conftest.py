@@ -7,11 +7,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("quick", max_examples=25, derandomize=True, **COMMON)
 settings.register_profile("deep", max_examples=1600, **COMMON)
 settings.load_profile("quick")
+# Hypothesis also draws numbers that it finds in the source of the modules that happen to be loaded, so that what a test
+# draws would depend on which tests ran before it in the same process. This makes "derandomize" mean what it says.
+providers.HypothesisProvider._local_constants = providers.Constants()
 
 torch.set_num_threads(1)
 

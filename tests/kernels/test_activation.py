@@ -44,3 +44,12 @@ def test_relu_passes_a_gradient_that_is_a_slice_of_channels():
         output = np.ascontiguousarray(grad_output.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) - np.float32(0.5)
         expected = relu_backward(grad_output, output)
         np.testing.assert_array_equal(kernels.relu_backward(grad_output, output), expected, strict=True)
+
+
+def test_relu_of_images_in_either_order_in_memory():
+    images = np.random.default_rng(0).standard_normal((2, 5, 7, 3), np.float32)
+    for x in (images, images.transpose(0, 3, 1, 2), images.transpose(0, 2, 1, 3)):
+        expected = np.where(x > 0, x, 0)
+        np.testing.assert_array_equal(kernels.relu(x), expected)
+        grad = np.ascontiguousarray(x)
+        np.testing.assert_array_equal(kernels.relu_backward(grad, x), expected)

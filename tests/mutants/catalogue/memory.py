@@ -6,7 +6,7 @@ MUTANTS = [
     *mistakes(
         "kernels.cpu.rows:flat_view",
         ("channels-last read in row-major order", "x.transpose(order).reshape(-1)", "x.reshape(-1)"),
-        rows=["relu"],
+        tests=["kernels.test_activation:test_relu_of_images_in_either_order_in_memory"],
     ),
     *mistakes(
         "kernels.cpu.arithmetic:_flat",
