@@ -11,22 +11,11 @@ from .. import checks
 from ..conv_geometry import check_add_to, check_grad_output, conv2d_geometry, quiet
 from ..layout import empty_images, zeros_images
 from ..reference import conv as reference
-from .correlation import forward_axis, gradient_axes
+from .correlation import axes_of, forward_axes, gradient_axes
 from .plan import run_correlation, run_weights
 from .windows import has_adjacent_channels
 
-__all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight", "forward_axes", "group_slices"]
-
-
-def _axes(geometry):
-    """(kernel, stride, dilation, zeros before) of the vertical and of the horizontal axis."""
-    before = (first for first, _ in geometry.padding)
-    return zip(geometry.kernel_size, geometry.stride, geometry.dilation, before, strict=True)
-
-
-def forward_axes(geometry):
-    """The vertical and the horizontal Axis of a convolution."""
-    return [forward_axis(*axis, count) for axis, count in zip(_axes(geometry), geometry.output_size, strict=True)]
+__all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight", "group_slices"]
 
 
 def group_slices(weight_shape, groups):
@@ -67,7 +56,9 @@ def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dil
     if grad_output.size == 0:
         return zeros_images(np, geometry.x_shape, grad_output.dtype) if add_to is None else add_to
     classes = list(
-        product(*(gradient_axes(*axis, size) for axis, size in zip(_axes(geometry), geometry.x_shape[2:], strict=True)))
+        product(
+            *(gradient_axes(*axis, size) for axis, size in zip(axes_of(geometry), geometry.x_shape[2:], strict=True))
+        )
     )
     unread = any(axis is None for axes in classes for axis in axes)
     grad_x = add_to

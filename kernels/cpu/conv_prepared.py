@@ -13,7 +13,8 @@ from ..layout import empty_images
 from ..reference import conv_prepared as reference
 from ..settings import get_winograd
 from . import depthwise
-from .conv import forward_axes, group_slices
+from .conv import group_slices
+from .correlation import forward_axes
 from .packing import padded_bias
 from .plan import pack_weights, run_packed, squares_for
 

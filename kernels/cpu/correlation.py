@@ -23,9 +23,11 @@ from .windows import Pixels, copy_lines, pixels_of
 __all__ = [
     "SPARE",
     "Axis",
+    "axes_of",
     "chunk_of",
     "correlate",
     "describe",
+    "forward_axes",
     "forward_axis",
     "gather",
     "gradient_axes",
@@ -76,6 +78,17 @@ class Axis:
 def forward_axis(kernel, stride, dilation, before, count):
     """The axis of a convolution with `before` zeros before the image and `count` outputs."""
     return Axis(tuple(range(kernel)), tuple(i * dilation - before for i in range(kernel)), count, stride)
+
+
+def axes_of(geometry):
+    """(kernel, stride, dilation, zeros before) of the vertical and of the horizontal axis."""
+    before = (first for first, _ in geometry.padding)
+    return zip(geometry.kernel_size, geometry.stride, geometry.dilation, before, strict=True)
+
+
+def forward_axes(geometry):
+    """The vertical and the horizontal Axis of a convolution."""
+    return [forward_axis(*axis, count) for axis, count in zip(axes_of(geometry), geometry.output_size, strict=True)]
 
 
 def gradient_axes(kernel, stride, dilation, before, size):

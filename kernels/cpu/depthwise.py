@@ -14,7 +14,7 @@ from ..conv_geometry import check_grad_output, depthwise_geometry, quiet
 from ..layout import empty_images, zeros_images
 from ..reference import depthwise as reference
 from .compile import compiled
-from .correlation import SPARE, chunk_of, describe, forward_axis, gather, gradient_axes, layout_of
+from .correlation import SPARE, axes_of, chunk_of, describe, forward_axes, gather, gradient_axes, layout_of
 from .depthwise_square import correlate_squares, correlate_weights_squares, is_square
 from .depthwise_tile import PIXELS, TAPS, correlate_pixels, gradient_of_taps
 from .parallel import count_parts, run
@@ -106,16 +106,6 @@ def run_correlation(x, weight, bias, rows, columns, output, floor=-np.inf):
     )  # fmt: skip
 
 
-def _axes(geometry):
-    """(kernel, stride, dilation, zeros before) of the vertical and of the horizontal axis."""
-    before = (first for first, _ in geometry.padding)
-    return list(zip(geometry.kernel_size, geometry.stride, geometry.dilation, before, strict=True))
-
-
-def _forward_axes(geometry):
-    return [forward_axis(*axis, count) for axis, count in zip(_axes(geometry), geometry.output_size, strict=True)]
-
-
 @quiet
 def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     """See `reference.depthwise_conv2d`."""
@@ -127,7 +117,7 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
     if bias is not None:
         checks.shape(name, "bias", bias, weight.shape[:1], "one per output channel")
     output = empty_images(np, (x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
-    run_correlation(x, weight, bias, *_forward_axes(geometry), output)
+    run_correlation(x, weight, bias, *forward_axes(geometry), output)
     return output
 
 
@@ -140,7 +130,7 @@ def depthwise_conv2d_backward_input(grad_output, weight, x_shape, stride=1, padd
     if multiplier > 1 or grad_output.size == 0:
         return reference.depthwise_conv2d_backward_input(grad_output, weight, x_shape, stride, padding, dilation)
     check_grad_output(name, grad_output, geometry, weight.shape[0])
-    axes = zip(_axes(geometry), geometry.x_shape[2:], strict=True)
+    axes = zip(axes_of(geometry), geometry.x_shape[2:], strict=True)
     classes = list(product(*(gradient_axes(*axis, size) for axis, size in axes)))
     unread = any(axis is None for axes in classes for axis in axes)
     grad_x = (zeros_images if unread else empty_images)(np, geometry.x_shape, grad_output.dtype)
@@ -161,7 +151,7 @@ def depthwise_conv2d_backward_weight(grad_output, x, weight_shape, stride=1, pad
     if multiplier > 1 or x.size == 0:
         return reference.depthwise_conv2d_backward_weight(grad_output, x, weight_shape, stride, padding, dilation)
     check_grad_output(name, grad_output, geometry, weight_shape[0])
-    rows, columns = _forward_axes(geometry)
+    rows, columns = forward_axes(geometry)
     if is_square(rows, columns):
         total = correlate_weights_squares(x, grad_output, rows, columns).T
         return np.ascontiguousarray(total.astype(x.dtype)).reshape(x.shape[1], 1, *geometry.kernel_size)

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..conv_geometry import conv2d_geometry
 from ..settings import get_winograd
-from .correlation import correlate, forward_axis, gradient_axes
+from .correlation import axes_of, correlate, forward_axes, gradient_axes
 from .packing import pack, padded_bias
 from .weight_gradient import correlate_weights
 from .winograd import correlate_squares, correlate_weights_squares, transform_kernels
@@ -123,10 +123,8 @@ def plan_convolution(x_shape, weight_shape, stride=1, padding=0, dilation=1, gro
     Raises TypeError or ValueError as `conv2d`.
     """
     geometry, groups = conv2d_geometry("plan_convolution", x_shape, weight_shape, stride, padding, dilation, groups)
-    before = [first for first, _ in geometry.padding]
-    arguments = list(zip(geometry.kernel_size, geometry.stride, geometry.dilation, before, strict=True))
-    forward = [forward_axis(*axis, count) for axis, count in zip(arguments, geometry.output_size, strict=True)]
-    backward = [gradient_axes(*axis, size) for axis, size in zip(arguments, geometry.x_shape[2:], strict=True)]
+    forward = forward_axes(geometry)
+    backward = [gradient_axes(*axis, size) for axis, size in zip(axes_of(geometry), geometry.x_shape[2:], strict=True)]
     channels, outputs = weight_shape[1], weight_shape[0] // groups
     images = x_shape[0]
     ahead = _squares(*forward, channels, outputs, dtype, images)

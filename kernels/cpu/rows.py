@@ -12,17 +12,6 @@ def as_rows(x):
     return np.ascontiguousarray(np.moveaxis(x, 1, -1)).reshape(math.prod(x.shape[:1] + x.shape[2:]), x.shape[1])
 
 
-def from_rows(rows, shape):
-    """View the matrix (pixels, C) as the logical (N, C, ...) of the given shape."""
-    n, c, *positions = shape
-    return np.moveaxis(rows.reshape(n, *positions, c), -1, 1)
-
-
-def as_pixels(x):
-    """(N, C, H, W) as a C-contiguous (N, H, W, C); a view if `x` is channels-last in memory, else a copy."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-
-
 def _order(x):
     """Axes of `x` in the order in which they lie in memory, if `x` fills its memory without gaps; else None."""
     if x.flags.c_contiguous:

@@ -25,7 +25,7 @@ __all__ = [
 LINE = 64  # bytes of a line of the cache
 
 UNROLL = 4  # steps of k between two tests of the loop's end
-INT64, INT32, BIT = ir.IntType(64), ir.IntType(32), ir.IntType(1)
+INT64, INT32 = ir.IntType(64), ir.IntType(32)
 
 
 def _features():

@@ -193,7 +193,7 @@ MUTANTS = [
         tests=["kernels.test_depthwise:test_square_kernels_and_their_relatives"],
     ),
     *mistakes(
-        f"{COMPILED}:_axes",
+        "kernels.cpu.correlation:axes_of",
         ("compiled depthwise: padding of the height for both", "(first for first, _ in geometry.padding)",
          "[geometry.padding[0][0]] * 2"),
         rows=["depthwise_conv2d"],
