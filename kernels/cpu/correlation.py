@@ -39,8 +39,9 @@ PIXELS = 20 * ROWS  # output pixels at a time: as many as keep their windows in 
 SUMMANDS = 128  # products that are added up one after the other: sums of sums round less than long sums
 SPARE = ROWS  # entries after the end of a table, for the rest of the last tile
 # Numbers that lie a multiple of so many bytes apart share few lines of the first-level cache. Windows at such distances
-# push each other out, unless pieces of them are brought together.
+# push each other out, unless copies of them lie a little apart.
 CLASH = 2048
+APART = 16  # numbers
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
 
 _full, _half = make_tile(ROWS, 2, ending=True), make_tile(ROWS, 1, ending=True)
@@ -169,14 +170,14 @@ def gather(first, last, source, known, buffer, starts, targets):
 
 
 @compiled
-def _copy_pieces(source, starts, first, size, pixels, buffer, copies):
-    """Numbers [first, first + size) of each window side by side in `buffer`; where they begin there in `copies`."""
+def _copy_windows(source, starts, length, pixels, buffer, copies):
+    """Each window, `length` numbers, apart from the others in `buffer`; where they begin there in `copies`."""
     for p in range(pixels):
-        begin = starts[p] + first
-        for v in range(size):
-            buffer[p * size + v] = source[begin + v]
+        begin, end = starts[p], p * (length + APART)
+        for v in range(length):
+            buffer[end + v] = source[begin + v]
     for p in range(pixels + SPARE):
-        copies[p] = min(p, pixels - 1) * size
+        copies[p] = min(p, pixels - 1) * (length + APART)
 
 
 @compiled
@@ -196,21 +197,27 @@ def _correlate(
     # runs, and a piece of a run, that are summed before they are added to the output
     group = max(1, SUMMANDS // length)
     piece = -(-length // -(-length // SUMMANDS))
-    line = LINE // packed.itemsize
+    line, advance = LINE // packed.itemsize, known[6] * known[19]
     first_line, last_line = (0, lines) if by_blocks else (start, stop)
     first_output, last_output = (start * width, min(stop * width, outputs)) if by_blocks else (0, outputs)
     for first in range(first_line, last_line, at_once):
         pixels = gather(first, min(first + at_once, last_line), source, known, buffer, starts, targets)
+        windows, at = source if direct and not compact else buffer, starts
+        # While these windows are multiplied, those of the next lines come from far.
+        next_windows, source_share = starts[0] + at_once * advance, 0
+        if compact or (direct and runs == 1):
+            tiles = -(-length // piece) * -(-pixels // ROWS) * -(-(last_output - first_output) // width)
+            source_share = -(-at_once * advance // (line * tiles))
+        if compact:
+            _copy_windows(source, starts, length, pixels, buffer, copies)
+            at = copies
         for t in range(0, runs, group):
             count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
             for k in range(0, length, piece):
                 size, begun = min(piece, length - k), t + k > 0
                 ended, add = t + count == runs and k + size == length, accumulate or begun
                 least = floor if ended else no_floor
-                seen, at = (source if direct else buffer)[k:], starts
-                if compact:
-                    _copy_pieces(source, starts, k, size, pixels, buffer, copies)
-                    seen, at = buffer, copies
+                seen = windows[k:]
                 for block in range(first_output, last_output, width):
                     columns, out = min(width, outputs - block), target[block:]
                     # These weights stay in the first-level cache for all pixels.
@@ -224,6 +231,9 @@ def _correlate(
                         for _ in range(share):
                             ask_for(packed, after)
                             after += line
+                        for _ in range(source_share):
+                            ask_for(source, next_windows)
+                            next_windows += line
                         if 2 * columns > width:
                             _full(
                                 seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
@@ -300,12 +310,10 @@ def _plan(x_shape, outputs, rows, columns, source_steps, target_steps, width, th
     offsets = np.array([offset for offset, _, _ in layout.runs])
     distance = columns.stride * layout.pixel * 2 * VECTOR_BYTES // width  # of neighbouring windows, in bytes
     compact = layout.direct and len(offsets) == 1 and layout.length > SUMMANDS and distance % CLASH == 0
-    at_once, numbers = chunk_of(
-        rows, columns, channels, lines, PIXELS, lines * channels * 10**6 if compact else CHUNK_NUMBERS, by_blocks
-    )
+    at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS, by_blocks)
     known = describe(rows, columns, source, channels, size, layout, target, width)
     pixels = at_once * columns.count
-    buffer = pixels * SUMMANDS if compact else 0 if layout.direct else numbers
+    buffer = pixels * (layout.length + APART) if compact else 0 if layout.direct else numbers
     return _Plan(
         lines, by_blocks, compact, known, at_once, offsets, layout.length, parts, buffer, pixels + SPARE
     )
