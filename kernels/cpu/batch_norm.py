@@ -11,7 +11,7 @@ from ..threads import get_num_threads
 from . import batch_norm_channels as channels_of
 from . import batch_norm_passes as passes
 from .parallel import run
-from .row_steps import empty_rows, rows_in_memory
+from .row_steps import empty_rows, new_rows, rows_in_memory
 from .rows import as_rows
 
 __all__ = [
@@ -50,8 +50,8 @@ def train(x, weight, bias, eps, relu):
         with np.errstate(over="ignore", invalid="ignore"):
             mean[lost] = as_rows(x)[:, lost].mean(axis=0, dtype=np.float64)
 
-    output, out = empty_rows(x.shape, dtype)
-    run(passes.normalize, pieces, pieces, *matrix, mean, scale, shift, relu, out)
+    output, *out = new_rows(x.shape, dtype)
+    run(passes.normalize, pieces, pieces, *matrix, mean, scale, shift, relu, *out)
     return output, mean, var, scale, shift
 
 
@@ -81,8 +81,8 @@ def evaluate(x, running_mean, running_var, weight, bias, eps, relu):
     channels, pieces = x.shape[1], count_pieces(x.size)
     memory, step = rows_in_memory(x)
     forward = evaluation_coefficients(x.dtype, running_mean, running_var, weight, bias, eps)
-    output, out = empty_rows(x.shape, x.dtype)
-    run(passes.normalize, pieces, pieces, memory, step, x.size // channels, channels, *forward, relu, out)
+    output, *out = new_rows(x.shape, x.dtype)
+    run(passes.normalize, pieces, pieces, memory, step, x.size // channels, channels, *forward, relu, *out)
     return output
 
 

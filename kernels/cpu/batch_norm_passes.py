@@ -50,6 +50,15 @@ def _block(x, step, channels, first, last, buffer):
 
 
 @compiled
+def _spread(block, channels, first, last, out, step):
+    """Write the rows from `first` to `last`, which follow each other in `block`, to where they lie in `out`."""
+    for r in range(first, last):
+        row, target = block[(r - first) * channels : (r - first + 1) * channels], out[r * step : r * step + channels]
+        for c in range(channels):
+            target[c] = row[c]
+
+
+@compiled
 def _repeat(vector, fold):
     """(C,) as (fold * C,)."""
     repeated = np.empty(fold * len(vector), vector.dtype)
@@ -140,23 +149,26 @@ def moments(begin, end, part, pieces, x, step, rows, channels, counts, means, sq
 
 
 @compiled
-def normalize(begin, end, part, pieces, x, step, rows, channels, center, scale, shift, relu, out):
+def normalize(begin, end, part, pieces, x, step, rows, channels, center, scale, shift, relu, out, out_step):
     """out = (x - center) * scale + shift, with `relu` at least 0. NaN stays NaN."""
     floor = x.dtype.type(0) if relu else x.dtype.type(np.nan)
     fold = _count_fold(rows, channels)
     width, long_rows = fold * channels, rows // fold
     center, scale, shift = _repeat(center, fold), _repeat(scale, fold), _repeat(shift, fold)
-    buffer = _buffer(x, step, channels, fold)
+    buffer, made = _buffer(x, step, channels, fold), _buffer(out, out_step, channels, fold)
     for piece in range(begin, end):
         last = long_rows * (piece + 1) // pieces
         for start in range(long_rows * piece // pieces, last, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, last)
             block = _block(x, step, channels, start * fold, stop * fold, buffer)
+            results = out[start * width : stop * width] if out_step == channels else made
             for r in range(stop - start):
-                row, target = block[r * width : (r + 1) * width], out[(start + r) * width : (start + r + 1) * width]
+                row, target = block[r * width : (r + 1) * width], results[r * width : (r + 1) * width]
                 for c in range(width):
                     y = (row[c] - center[c]) * scale[c] + shift[c]
                     target[c] = floor if y <= floor else y
+            if out_step != channels:
+                _spread(results, channels, start * fold, stop * fold, out, out_step)
 
 
 @compiled

@@ -10,6 +10,7 @@ import numpy as np
 from .. import checks
 from ..conv_geometry import check_add_to, check_grad_output, conv2d_geometry, quiet
 from ..layout import empty_images, zeros_images
+from ..placement import new_images
 from ..reference import conv as reference
 from .correlation import axes_of, forward_axes, gradient_axes
 from .plan import run_correlation, run_weights
@@ -34,7 +35,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
         return reference.conv2d(x, weight, bias, stride, padding, dilation, groups)
     if bias is not None:
         checks.shape("conv2d", "bias", bias, weight.shape[:1], "one per output channel")
-    output = empty_images(np, (x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
+    output = new_images((x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
     axes = forward_axes(geometry)
     for inputs, outputs in group_slices(weight.shape, groups):
         part = None if bias is None else bias[outputs]

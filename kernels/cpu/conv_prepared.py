@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import checks
 from ..conv_geometry import conv2d_geometry, quiet
-from ..layout import empty_images
+from ..placement import new_images
 from ..reference import conv_prepared as reference
 from ..settings import get_winograd
 from . import depthwise
@@ -34,7 +34,7 @@ def conv2d_prepared(x, prepared):
     if x.size == 0:
         return reference.conv2d_prepared(x, prepared)
     output_shape, axes, parts = found
-    output = empty_images(np, output_shape, x.dtype)
+    output = new_images(output_shape, x.dtype)
     if parts is None:
         depthwise.run_correlation(x, weight, prepared.bias, *axes, output, floor)
         return output

@@ -12,6 +12,7 @@ import numpy as np
 from .. import checks
 from ..conv_geometry import check_grad_output, depthwise_geometry, quiet
 from ..layout import empty_images, zeros_images
+from ..placement import new_images
 from ..reference import depthwise as reference
 from .compile import compiled
 from .correlation import SPARE, axes_of, chunk_of, describe, forward_axes, gather, gradient_axes, layout_of
@@ -116,7 +117,7 @@ def depthwise_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1):
         return reference.depthwise_conv2d(x, weight, bias, stride, padding, dilation)
     if bias is not None:
         checks.shape(name, "bias", bias, weight.shape[:1], "one per output channel")
-    output = empty_images(np, (x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
+    output = new_images((x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
     run_correlation(x, weight, bias, *forward_axes(geometry), output)
     return output
 

@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 from .. import workspace
+from ..placement import new_images
 
-__all__ = ["empty_rows", "rows_in_memory"]
+__all__ = ["empty_rows", "new_rows", "rows_in_memory"]
 
 
 def rows_in_memory(x):
@@ -56,3 +57,14 @@ def empty_rows(shape, dtype):
     n, channels, *positions = shape
     memory = workspace.empty((n * math.prod(positions) * channels,), dtype)
     return memory.reshape(n, *positions, channels).transpose(0, len(shape) - 1, *range(1, len(shape) - 1)), memory
+
+
+def new_rows(shape, dtype):
+    """The logical (N, C, ...) array for a kernel's output, its memory, and the step from row to row in it.
+
+    As `rows_in_memory`; images lie where their concatenation wants them, see `placement.py`.
+    """
+    if len(shape) != 4 or 0 in shape:
+        return *empty_rows(shape, dtype), shape[1]
+    output = new_images(shape, dtype)
+    return output, *rows_in_memory(output)

@@ -8,6 +8,7 @@ from .. import functional as F
 from .. import nn
 from ..kernels.checks import integer, real
 from .inception_v3_blocks import conv
+from .joining import joins_branches
 
 
 class ResidualBlock(nn.Module):
@@ -27,6 +28,7 @@ class ResidualBlock(nn.Module):
         """What the branches make of `x`, a list of tensors (N, ..., H, W)."""
         raise NotImplementedError
 
+    @joins_branches
     def forward(self, x):
         y = F.cat(self.branches(x), dim=1)
         y = F.scaled_add(x, self.conv2d(y), self.scale)
@@ -108,6 +110,7 @@ class ReductionB(nn.Module):
             first = out_channels
         return nn.Sequential(*layers, conv(first, last, 3, stride=2, padding="valid"))
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch0(x), self.branch1(x), self.branch2(x), self.branch3(x)], dim=1)
 

@@ -13,6 +13,7 @@ from .blocks import check_images, check_stem, scale_channels
 from .inception_resnet_blocks import Block8, Block17, Block35, ReductionB, check_blocks, initialize
 from .inception_v3_blocks import conv
 from .inception_v4 import ReductionA, average_pool, inception_v4_stem
+from .joining import joins_branches
 from .preprocessing import HALVES, Preprocessing
 from .registry import register
 
@@ -29,6 +30,7 @@ class Mixed5b(nn.Module):
         self.branch3 = nn.Sequential(average_pool(), conv(in_channels, c(64), 1))
         self.out_channels = c(96) + c(64) + c(96) + c(64)
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch0(x), self.branch1(x), self.branch2(x), self.branch3(x)], dim=1)
 

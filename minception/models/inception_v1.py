@@ -8,6 +8,7 @@ the modules are figure 2, their widths table 1, the auxiliary heads section 5. T
 from .. import functional as F
 from .. import nn
 from .blocks import scale_channels
+from .joining import joins_branches
 
 # Table 1: channels of 1x1 | reduced, 3x3 | reduced, 5x5 | projected pool.
 TABLE_1 = {
@@ -50,6 +51,7 @@ class InceptionNaive(nn.Module):
         self.branch4 = nn.MaxPool2d(3, stride=1, padding=1)
         self.out_channels = channels1x1 + channels3x3 + channels5x5 + in_channels
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], dim=1)
 
@@ -78,6 +80,7 @@ class Inception(nn.Module):
         )
         self.out_channels = branch1x1 + branch3x3[1] + branch5x5[1] + branch_pool
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], dim=1)
 

@@ -10,6 +10,7 @@ from functools import partial
 from .. import functional as F
 from .. import nn
 from .blocks import ConvBNReLU, scale_channels
+from .joining import joins_branches
 
 
 def conv(in_channels, out_channels, kernel_size, stride=1, padding="same"):
@@ -42,6 +43,7 @@ class InceptionA(nn.Module):
         self.branch_pool = conv(in_channels, c(pool_channels), 1)
         self.out_channels = c(64) + c(64) + c(96) + c(pool_channels)
 
+    @joins_branches
     def forward(self, x):
         branches = [
             self.branch1x1(x),
@@ -68,6 +70,7 @@ class InceptionB(nn.Module):
         self.pool = nn.MaxPool2d(3, stride=2)
         self.out_channels = c(384) + c(96) + in_channels
 
+    @joins_branches
     def forward(self, x):
         branches = [
             self.branch3x3(x),
@@ -100,6 +103,7 @@ class InceptionC(nn.Module):
         self.branch_pool = conv(in_channels, c(192), 1)
         self.out_channels = 4 * c(192)
 
+    @joins_branches
     def forward(self, x):
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         branches = [
@@ -128,6 +132,7 @@ class InceptionD(nn.Module):
         self.pool = nn.MaxPool2d(3, stride=2)
         self.out_channels = c(320) + c(192) + in_channels
 
+    @joins_branches
     def forward(self, x):
         seven = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))
         branches = [self.branch3x3_2(self.branch3x3_1(x)), self.branch7x7x3_4(seven), self.pool(x)]
@@ -155,6 +160,7 @@ class InceptionE(nn.Module):
         self.branch_pool = conv(in_channels, c(192), 1)
         self.out_channels = c(320) + 4 * c(384) + c(192)
 
+    @joins_branches
     def forward(self, x):
         single = self.branch3x3_1(x)
         double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))

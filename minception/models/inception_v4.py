@@ -13,6 +13,7 @@ from .. import functional as F
 from .. import nn
 from .blocks import check_images, check_stem, scale_channels
 from .inception_v3_blocks import conv
+from .joining import joins_branches
 from .preprocessing import HALVES, Preprocessing
 from .registry import register
 
@@ -38,6 +39,7 @@ class Mixed3a(nn.Module):
         self.conv = conv(in_channels, c(96), 3, stride, padding)
         self.out_channels = in_channels + c(96)
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.maxpool(x), self.conv(x)], dim=1)
 
@@ -58,6 +60,7 @@ class Mixed4a(nn.Module):
         )
         self.out_channels = 2 * c(96)
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch0(x), self.branch1(x)], dim=1)
 
@@ -73,6 +76,7 @@ class Mixed5a(nn.Module):
         self.maxpool = stem_pool(small)
         self.out_channels = c(192) + in_channels
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.conv(x), self.maxpool(x)], dim=1)
 
@@ -107,6 +111,7 @@ class InceptionA(nn.Module):
         self.branch3 = nn.Sequential(average_pool(), conv(in_channels, c(96), 1))
         self.out_channels = 4 * c(96)
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch0(x), self.branch1(x), self.branch2(x), self.branch3(x)], dim=1)
 
@@ -130,6 +135,7 @@ class ReductionA(nn.Module):
         self.branch2 = nn.MaxPool2d(3, stride=2)
         self.out_channels = branch0 + third + in_channels
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch0(x), self.branch1(x), self.branch2(x)], dim=1)
 
@@ -156,6 +162,7 @@ class InceptionB(nn.Module):
         self.branch3 = nn.Sequential(average_pool(), conv(in_channels, c(128), 1))
         self.out_channels = c(384) + c(256) + c(256) + c(128)
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch0(x), self.branch1(x), self.branch2(x), self.branch3(x)], dim=1)
 
@@ -178,6 +185,7 @@ class ReductionB(nn.Module):
         self.branch2 = nn.MaxPool2d(3, stride=2)
         self.out_channels = c(192) + c(320) + in_channels
 
+    @joins_branches
     def forward(self, x):
         return F.cat([self.branch0(x), self.branch1(x), self.branch2(x)], dim=1)
 
@@ -203,6 +211,7 @@ class InceptionC(nn.Module):
         self.branch3 = nn.Sequential(average_pool(), conv(in_channels, c(256), 1))
         self.out_channels = 6 * c(256)
 
+    @joins_branches
     def forward(self, x):
         short = self.branch1_0(x)
         long = self.branch2_2(self.branch2_1(self.branch2_0(x)))

@@ -9,6 +9,7 @@ dropout, linear) at the size that 32x32 images need.
 from .. import functional as F
 from .. import nn
 from .blocks import ConvBNReLU
+from .joining import joins_branches
 from .registry import register
 
 
@@ -38,6 +39,7 @@ class Inception(nn.Module):
         )
         self.out_channels = branch1x1 + branch3x3[1] + branch5x5[1] + branch_pool
 
+    @joins_branches
     def forward(self, x):
         branches = [self.branch1x1(x), self.branch3x3(x), self.branch5x5(x), self.branch_pool(x)]
         return F.cat(branches, dim=1)

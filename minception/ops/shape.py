@@ -8,6 +8,7 @@ from .. import kernels
 from ..autograd import Function
 from ..kernels.arrays import FLOAT_DTYPES
 from ..kernels.checks import integer, real
+from ..kernels.placement import join
 from ..promotion import result_dtype
 from .arguments import axis_index, operands, require_tensors, size_list
 from .broadcasting import cast, unbroadcast
@@ -103,7 +104,8 @@ class Concatenate(Function):
         self.sizes = [array.shape[axis] for array in arrays]
         if arrays[0].dtype not in FLOAT_DTYPES:
             return np.concatenate(arrays, axis)
-        return kernels.concatenate(arrays, axis)
+        joined = join(arrays, axis)  # without a copy, if they lie side by side in memory
+        return kernels.concatenate(arrays, axis) if joined is None else joined
 
     def backward(self, grad_output):
         return tuple(kernels.concatenate_backward(grad_output, self.sizes, self.axis))

@@ -80,6 +80,8 @@ class Describer:
     def _leave(self, module, args, output):
         self.modules.pop()
 
+    _enter.keeps_nothing = _leave.keeps_nothing = True  # see `models.joining`
+
     def __call__(self, subject, function, args, kwargs):
         if isinstance(subject, str):
             return self._kernel(subject, function, args, kwargs)
