@@ -155,20 +155,21 @@ def normalize(begin, end, part, pieces, x, step, rows, channels, center, scale, 
     fold = _count_fold(rows, channels)
     width, long_rows = fold * channels, rows // fold
     center, scale, shift = _repeat(center, fold), _repeat(scale, fold), _repeat(shift, fold)
-    buffer, made = _buffer(x, step, channels, fold), _buffer(out, out_step, channels, fold)
+    buffer, made = _buffer(x, step, channels, fold), np.empty(width, out.dtype)
     for piece in range(begin, end):
         last = long_rows * (piece + 1) // pieces
         for start in range(long_rows * piece // pieces, last, BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, last)
             block = _block(x, step, channels, start * fold, stop * fold, buffer)
-            results = out[start * width : stop * width] if out_step == channels else made
             for r in range(stop - start):
-                row, target = block[r * width : (r + 1) * width], results[r * width : (r + 1) * width]
+                row, target = block[r * width : (r + 1) * width], made
+                if out_step == channels:
+                    target = out[(start + r) * width : (start + r + 1) * width]
                 for c in range(width):
                     y = (row[c] - center[c]) * scale[c] + shift[c]
                     target[c] = floor if y <= floor else y
-            if out_step != channels:
-                _spread(results, channels, start * fold, stop * fold, out, out_step)
+                if out_step != channels:
+                    _spread(made, channels, (start + r) * fold, (start + r + 1) * fold, out, out_step)
 
 
 @compiled
