@@ -21,6 +21,8 @@ from .tile import LINE, ROWS, VECTOR_BYTES, ask_for, lanes, make_tile
 from .windows import Pixels, copy_lines, pixels_of
 
 __all__ = [
+    "APART",
+    "PIXELS",
     "SPARE",
     "Axis",
     "axes_of",
@@ -32,6 +34,7 @@ __all__ = [
     "gather",
     "gradient_axes",
     "layout_of",
+    "multiply",
     "split_by_blocks",
 ]
 
@@ -181,14 +184,15 @@ def _copy_windows(source, starts, length, pixels, buffer, copies):
 
 
 @compiled
-def _correlate(
-    start, stop, part, by_blocks, compact, lines, source, known, at_once, offsets, length, packed, bias, floor, outputs,
-    accumulate, buffers, tables, target,
+def multiply(
+    windows, at, pixels, offsets, length, packed, bias, floor, outputs, first_output, last_output, width, accumulate,
+    target, targets, source, next_windows, advance,
 ):
-    """Output lines [start, stop) of all images; or all `lines`, but only the blocks [start, stop) of outputs."""
-    buffer, direct = buffers[part], known[17]
-    starts, targets, copies = tables[part, 0], tables[part, 1], tables[part, 2]
-    width = known[20]
+    """Outputs [first_output, last_output) of `pixels` windows, which begin at windows[at[p]], at target[targets[p]].
+
+    While they are multiplied, source[next_windows], the first of `advance` numbers of the next windows, comes from far;
+    none if `advance` is 0.
+    """
     runs = len(offsets)
     steps = np.empty(runs, np.int64)
     for t in range(runs):
@@ -197,53 +201,65 @@ def _correlate(
     # runs, and a piece of a run, that are summed before they are added to the output
     group = max(1, SUMMANDS // length)
     piece = -(-length // -(-length // SUMMANDS))
-    line, advance = LINE // packed.itemsize, known[6] * known[19]
+    line, tiles = LINE // packed.itemsize, -(-pixels // ROWS)
+    source_share = -(-advance // (line * -(-length // piece) * tiles * -(-(last_output - first_output) // width)))
+    for t in range(0, runs, group):
+        count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
+        for k in range(0, length, piece):
+            size, begun = min(piece, length - k), t + k > 0
+            ended, add = t + count == runs and k + size == length, accumulate or begun
+            least = floor if ended else no_floor
+            seen = windows[k:]
+            for block in range(first_output, last_output, width):
+                columns, out = min(width, outputs - block), target[block:]
+                # These weights stay in the first-level cache for all pixels.
+                by, added = packed[(block * runs * length + k * width) :], nothing if begun else bias[block:]
+                # While they are multiplied, those of the next block come from far, or the first of the next piece.
+                ends = block + width >= last_output
+                after = (first_output if ends else block + width) * runs * length + (t * length + k) * width
+                after += count * size * width if ends else 0
+                share = -(-count * size * width // (line * tiles))
+                for p in range(0, pixels, ROWS):  # without a slice: threads would wait for each other's counts
+                    for _ in range(share):
+                        ask_for(packed, after)
+                        after += line
+                    for _ in range(source_share):
+                        ask_for(source, next_windows)
+                        next_windows += line
+                    if 2 * columns > width:
+                        _full(
+                            seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add, added,
+                            least,
+                        )  # fmt: skip
+                    else:
+                        _half(
+                            seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add, added,
+                            least,
+                        )  # fmt: skip
+
+
+@compiled
+def _correlate(
+    start, stop, part, by_blocks, compact, lines, source, known, at_once, offsets, length, packed, bias, floor, outputs,
+    accumulate, buffers, tables, target,
+):
+    """Output lines [start, stop) of all images; or all `lines`, but only the blocks [start, stop) of outputs."""
+    buffer, direct = buffers[part], known[17]
+    starts, targets, copies = tables[part, 0], tables[part, 1], tables[part, 2]
+    width = known[20]
+    advance = at_once * known[6] * known[19] if compact or (direct and len(offsets) == 1) else 0
     first_line, last_line = (0, lines) if by_blocks else (start, stop)
     first_output, last_output = (start * width, min(stop * width, outputs)) if by_blocks else (0, outputs)
     for first in range(first_line, last_line, at_once):
         pixels = gather(first, min(first + at_once, last_line), source, known, buffer, starts, targets)
         windows, at = source if direct and not compact else buffer, starts
-        # While these windows are multiplied, those of the next lines come from far.
-        next_windows, source_share = starts[0] + at_once * advance, 0
-        if compact or (direct and runs == 1):
-            tiles = -(-length // piece) * -(-pixels // ROWS) * -(-(last_output - first_output) // width)
-            source_share = -(-at_once * advance // (line * tiles))
         if compact:
             _copy_windows(source, starts, length, pixels, buffer, copies)
             at = copies
-        for t in range(0, runs, group):
-            count, where, begins = min(group, runs - t), offsets[t:], steps[t:]
-            for k in range(0, length, piece):
-                size, begun = min(piece, length - k), t + k > 0
-                ended, add = t + count == runs and k + size == length, accumulate or begun
-                least = floor if ended else no_floor
-                seen = windows[k:]
-                for block in range(first_output, last_output, width):
-                    columns, out = min(width, outputs - block), target[block:]
-                    # These weights stay in the first-level cache for all pixels.
-                    by, added = packed[(block * runs * length + k * width) :], nothing if begun else bias[block:]
-                    # While they are multiplied, those of the next block come from far, or the first of the next piece.
-                    ends = block + width >= last_output
-                    after = (first_output if ends else block + width) * runs * length + (t * length + k) * width
-                    after += count * size * width if ends else 0
-                    share = -(-count * size * width // (line * -(-pixels // ROWS)))
-                    for p in range(0, pixels, ROWS):  # without a slice: threads would wait for each other's counts
-                        for _ in range(share):
-                            ask_for(packed, after)
-                            after += line
-                        for _ in range(source_share):
-                            ask_for(source, next_windows)
-                            next_windows += line
-                        if 2 * columns > width:
-                            _full(
-                                seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
-                                added, least,
-                            )  # fmt: skip
-                        else:
-                            _half(
-                                seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
-                                added, least,
-                            )  # fmt: skip
+        multiply(
+            windows, at, pixels, offsets, length, packed, bias, floor, outputs, first_output, last_output, width,
+            accumulate, target, targets, source, starts[0] + advance, advance,
+        )  # fmt: skip
 
 
 def describe(rows, columns, source, channels, size, layout, target, width):

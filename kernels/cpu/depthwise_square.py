@@ -19,7 +19,10 @@ from .parallel import count_parts, run
 from .tile import Vectors, integer_constant
 from .windows import pixels_of
 
-__all__ = ["correlate_squares", "correlate_weights_squares", "is_square"]
+__all__ = [
+    "LINES", "MADE", "PIXELS", "SEEN", "correlate_squares", "correlate_weights_squares", "describe_squares",
+    "is_square", "outputs_of_tile", "place_tile",
+]  # fmt: skip
 
 KERNEL, LINES, PIXELS = 3, 2, 4
 SEEN_LINES, SEEN_PIXELS = LINES + KERNEL - 1, PIXELS + KERNEL - 1
@@ -90,7 +93,7 @@ def _seen_by():
 
 
 @intrinsic
-def _outputs(context, source, reads, zeros, weights, bias, floor, target, writes, unused, channels):
+def outputs_of_tile(context, source, reads, zeros, weights, bias, floor, target, writes, unused, channels):
     """A tile of outputs: each max(floor, bias + the sum of its inputs times weights (9, channels)).
 
     reads, writes: where its inputs and its outputs begin, negative outside the images.
@@ -157,8 +160,8 @@ def _taps(context, source, reads, zeros, grad, grads, sums, channels):
 
 
 @compiled
-def _place(n, y, x, known, reads, writes):
-    """Where the inputs and the outputs of the tile at line y, column x of image n begin."""
+def place_tile(n, y, x, known, base, reads, writes):
+    """Where the inputs and the outputs of the tile at line y, column x of image n begin; outputs `base` before that."""
     height, width, images, lines, step = known[0], known[1], known[2], known[3], known[4]
     top, left, out_h, out_w = known[5], known[6], known[7], known[8]
     out_images, out_lines, out_step = known[9], known[10], known[11]
@@ -178,7 +181,7 @@ def _place(n, y, x, known, reads, writes):
     for r in range(LINES):
         for p in range(PIXELS):
             inside = y + r < out_h and x + p < out_w
-            place = n * out_images + (y + r) * out_lines + (x + p) * out_step
+            place = n * out_images + (y + r) * out_lines + (x + p) * out_step - base
             writes[r * PIXELS + p] = place if inside else OUTSIDE
 
 
@@ -191,8 +194,8 @@ def _correlate(start, stop, part, source, known, zeros, weights, bias, floor, ch
     for strip in range(start, stop):
         n, y = strip // strips, strip % strips * LINES
         for x in range(0, out_w, PIXELS):
-            _place(n, y, x, known, reads, writes)
-            _outputs(source, reads, zeros, weights, bias, floor, target, writes, unused[part], channels)
+            place_tile(n, y, x, known, 0, reads, writes)
+            outputs_of_tile(source, reads, zeros, weights, bias, floor, target, writes, unused[part], channels)
 
 
 @compiled
@@ -207,7 +210,7 @@ def _weights(start, stop, part, source, known, zeros, grad, channels, sums, tota
         n, y = strip // strips, strip % strips * LINES
         own[:] = 0
         for x in range(0, out_w, PIXELS):
-            _place(n, y, x, known, reads, grads)
+            place_tile(n, y, x, known, 0, reads, grads)
             _taps(source, reads, zeros, grad, grads, own, channels)
         for k in range(len(own)):
             total[k] += own[k]
@@ -218,7 +221,8 @@ def is_square(rows, columns):
     return all(len(a.taps) == KERNEL and a.adjacent() and a.stride == a.step == 1 for a in (rows, columns))
 
 
-def _known(x, rows, columns, source, target):
+def describe_squares(x, rows, columns, source, target):
+    """What the compiled loops need to know, as one array of integers. source, target: Pixels."""
     return np.array(
         [
             *x.shape[2:], source.images, source.lines, source.step, rows.offsets[0], columns.offsets[0],
@@ -233,8 +237,9 @@ def correlate_squares(x, weights, bias, rows, columns, output, floor):
     source, target, channels = pixels_of(x), pixels_of(output), x.shape[1]
     strips = len(x) * -(-rows.count // LINES)
     run(
-        _correlate, strips, source.flat, _known(x, rows, columns, source, target), np.zeros(channels, x.dtype), weights,
-        bias, floor, channels, np.empty((count_parts(strips), channels), x.dtype), target.flat,
+        _correlate, strips, source.flat, describe_squares(x, rows, columns, source, target),
+        np.zeros(channels, x.dtype), weights, bias, floor, channels, np.empty((count_parts(strips), channels), x.dtype),
+        target.flat,
     )  # fmt: skip
 
 
@@ -245,7 +250,7 @@ def correlate_weights_squares(x, grad, rows, columns):
     size = count_parts(strips), KERNEL * KERNEL * channels
     totals = np.empty(size)
     run(
-        _weights, strips, source.flat, _known(x, rows, columns, source, target), np.zeros(channels, x.dtype),
+        _weights, strips, source.flat, describe_squares(x, rows, columns, source, target), np.zeros(channels, x.dtype),
         target.flat, channels, np.empty(size, x.dtype), totals,
     )  # fmt: skip
     return totals.sum(axis=0).reshape(KERNEL * KERNEL, channels)

@@ -34,20 +34,24 @@ SIZES = (32, 64, 128, 224, 299)  # of square images to try where none is given
 class FusedConv2d(Module):
     """A convolution for evaluation, with the batch norm and the ReLU after it; made by `Module.fuse`.
 
+    `before`: the FusedConv2d of a depthwise convolution, which then runs first.
+
     (N, in_channels, H, W) to (N, out_channels, OH, OW). Its weights are neither parameters nor buffers, and have no
     gradients: it raises RuntimeError for an input that needs one, and in `train()`.
     """
 
     _only_evaluates = True
 
-    def __init__(self, convolution, norm=None, relu=False):
+    def __init__(self, convolution, norm=None, relu=False, before=None):
         super().__init__()
         c = convolution
         weight, bias = fold(c, norm)
         geometry = {"stride": c.stride, "padding": c.padding, "dilation": c.dilation, "groups": c.groups}
-        self.prepared = kernels.conv2d_prepare(weight, bias, **geometry, relu=relu)
+        self.prepared = kernels.conv2d_prepare(weight, bias, **geometry, relu=relu, before=before and before.prepared)
         self.training = False
         self.text = convolution.extra_repr() + (", batch norm" if norm is not None else "") + (", ReLU" if relu else "")
+        if before is not None:
+            self.text = f"({before.text}), {self.text}"
 
     def forward(self, input):
         return F.conv2d_prepared(input, self.prepared)
@@ -80,11 +84,12 @@ def fuse(model, example=None):
         raise TypeError(f"fuse: example must be a Tensor, got {type(example).__name__}")
     if any(module._only_evaluates for module in model.modules()):  # is fused
         return copy.deepcopy(model)
-    replacements = {}
-    for convolution, norm, relu in _find_chains(model, example):
+    replacements, made = {}, {}
+    for convolution, norm, relu, depthwise in _find_chains(model, example):
         folds_relu = relu is not None or isinstance(norm, BatchNormReLU2d)
-        replacements[id(convolution)] = FusedConv2d(convolution, norm, folds_relu)
-        replacements |= {id(layer): Identity() for layer in (norm, relu) if layer is not None}
+        made[convolution] = FusedConv2d(convolution, norm, folds_relu, made.get(depthwise))
+        replacements[id(convolution)] = made[convolution]
+        replacements |= {id(layer): Identity() for layer in (norm, relu, depthwise) if layer is not None}
     # A copy in which, wherever a replaced layer stood, its replacement stands.
     fused = copy.deepcopy(model, replacements)
     fused.zero_grad()
@@ -92,7 +97,8 @@ def fuse(model, example=None):
 
 
 def _find_chains(model, example):
-    """All (convolution, the batch norm after it or None, the ReLU layer after both or None) of the model."""
+    """All chains of the model, in the order in which they ran: (convolution, the batch norm after it or None, the ReLU
+    layer after both or None, the depthwise convolution whose chain leads to this pointwise one or None)."""
     calls, outputs = _record(model, example)
     nodes = {t.grad_fn for t in outputs}
     consumers = count_consumers(*nodes)
@@ -111,6 +117,7 @@ def _find_chains(model, example):
         (after,) = follower[made]
         return after if type(after) in kinds and len(calls[after]) == 1 else None
 
+    depthwise = {}  # by the pointwise convolution after it
     for layer in calls:
         if type(layer) in CONVOLUTIONS:
             norm = next_layer(layer, (BatchNorm2d, BatchNormReLU2d))
@@ -118,7 +125,18 @@ def _find_chains(model, example):
                 norm = None
             last = layer if norm is None else norm
             relu = None if type(last) is BatchNormReLU2d else next_layer(last, (ReLU,))
-            yield layer, norm, relu
+            after = next_layer(last if relu is None else relu, (Conv2d,))
+            if _is_depthwise(layer) and after is not None and _is_pointwise(after):
+                depthwise[after] = layer
+            yield layer, norm, relu, depthwise.get(layer)
+
+
+def _is_depthwise(convolution):
+    return 1 < convolution.groups == convolution.in_channels == convolution.out_channels
+
+
+def _is_pointwise(convolution):
+    return convolution.groups == 1 and convolution.weight.shape[2:] == (1, 1)
 
 
 def _record(model, example):

@@ -101,11 +101,17 @@ def _window(a):
     return math.prod(pair("cost", "kernel_size", a.kernel_size, minimum=1))
 
 
+def _prepared(size, prepared):
+    """FLOP of a convolution of so many outputs, and of the depthwise one before it, which has as many pixels."""
+    before, between = prepared.before, size // len(prepared.weight) * prepared.weight.shape[1]
+    return 2 * size * math.prod(prepared.weight.shape[1:]) + (0 if before is None else _prepared(between, before))
+
+
 # Formulas of the arguments and the result `a` of a call. Each product of a convolution or a linear layer is of one
 # element of the output, or of its gradient, and one of the weights that belong to its channel.
 FLOPS = {
     "conv2d": lambda a: 2 * a.result.size * math.prod(a.weight.shape[1:]),
-    "conv2d_prepared": lambda a: 2 * a.result.size * math.prod(a.prepared.weight.shape[1:]),
+    "conv2d_prepared": lambda a: _prepared(a.result.size, a.prepared),
     "conv2d_backward_input": lambda a: 2 * a.grad_output.size * math.prod(a.weight.shape[1:]),
     "conv2d_backward_weight": lambda a: 2 * a.grad_output.size * math.prod(a.weight_shape[1:]),
     "conv2d_backward_bias": _each("grad_output", 1),

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import minception as mc
 from minception.kernels import cpu, reference
-from minception.kernels.cpu import correlation, plan, winograd
+from minception.kernels.cpu import conv_prepared, correlation, plan, winograd
+from minception.kernels.cpu.separable import lines_at_once
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +129,55 @@ def test_nothing_is_prepared_twice(monkeypatch):
     for size in (8, 8, 11, 8):
         cpu.conv2d_prepared(np.ones((1, 32, size, size), np.float32), prepared)
     assert len(packed) == 1
+
+
+def separable(channels, outputs, dtype=np.float32, **options):
+    """A depthwise convolution of 3x3 taps and the pointwise one after it, of small integers."""
+    rng, shapes = np.random.default_rng(channels), ((channels, 1, 3, 3), (outputs, channels, 1, 1))
+    taps, weight = (rng.integers(-2, 3, shape).astype(dtype) for shape in shapes)
+    bias = np.arange(outputs, dtype=dtype)
+    first = reference.conv2d_prepare(taps, bias[:1].repeat(channels), padding=1, groups=channels, relu=True, **options)
+    return reference.conv2d_prepare(weight, bias, before=first)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 48, 7, 9), (3, 33, 19, 19), (2, 16, 40, 37), (1, 5, 4, 300)])
+def test_separable_halves_in_one(size, threads, monkeypatch):
+    mc.set_num_threads(threads)
+    done, inner = [], conv_prepared.correlate_separable
+    monkeypatch.setattr(conv_prepared, "correlate_separable", lambda *given: done.append(inner(*given)) or done[-1])
+    both = separable(size[1], 40)
+    x = np.random.default_rng(1).integers(-2, 3, size).astype(np.float32)
+    wide = np.full((*size[:3], size[3] + 2), np.nan, np.float32)
+    wide[..., 1:-1] = x
+    expected = reference.conv2d_prepared(x, both)
+    for images in (x, wide[..., 1:-1], x.transpose(0, 1, 3, 2).copy().transpose(0, 1, 3, 2)):
+        np.testing.assert_array_equal(cpu.conv2d_prepared(images, both), expected)
+    assert done == [True] * 3
+
+
+def test_which_halves_are_one():
+    images = np.ones((2, 8, 9, 9))
+    for options, possible in (({}, True), ({"stride": 2}, False), ({"dilation": 2}, False)):
+        both = separable(8, 8, np.float64, **options)
+        np.testing.assert_array_equal(cpu.conv2d_prepared(images, both), reference.conv2d_prepared(images, both))
+        assert (both.ready["separable", images.shape] is not None) == possible
+    mc.set_num_threads(2)
+    assert separable_lines(1, 10, 10, 1024, 16) > 0
+    assert separable_lines(1, 1, 5, 16, 4096) == 0, "few pixels: the threads share out the outputs"
+
+
+def separable_lines(images, lines, columns, channels, outputs):
+    return lines_at_once(images, lines, columns, channels, outputs, 32, mc.get_num_threads())
+
+
+@given(
+    images=st.integers(1, 20), lines=st.integers(1, 200), columns=st.integers(1, 300), channels=st.integers(1, 2100),
+    threads=st.integers(1, 3),
+)  # fmt: skip
+def test_chunks_end_between_tiles(images, lines, columns, channels, threads):
+    """The depthwise half makes two lines at a time, which must not reach into the next chunk."""
+    mc.set_num_threads(threads)
+    at_once = lines_at_once(images, lines, columns, channels, 64, 32, threads)
+    assert 0 <= at_once <= lines
+    assert at_once % 2 == 0 or at_once == lines

@@ -64,7 +64,7 @@ def applied(mutant):
     """The package with the mutant in place.
 
     The code of a Python function is exchanged inside the function object, so that every name for it is wrong at once;
-    compiled functions are compiled anew, without the cache.
+    compiled functions are compiled anew, without the cache, and so are those of the same module that call them.
     """
     owner, attribute, value = locate(mutant.function)
     function = bare(value)
@@ -72,11 +72,15 @@ def applied(mutant):
     exec(compile(changed_source(mutant), inspect.getsourcefile(function), "exec"), namespace)
     wrong = namespace[function.__name__]
     if hasattr(value, "py_func"):
-        setattr(owner, attribute, numba.njit(nogil=True, error_model="numpy")(wrong))
+        callers = {name: other for name, other in vars(owner).items() if _calls(other, attribute)}
+        setattr(owner, attribute, _compiled(wrong))
+        for name, caller in callers.items():
+            setattr(owner, name, _compiled(caller.py_func))
         try:
             yield
         finally:
-            setattr(owner, attribute, value)
+            for name, right in {attribute: value, **callers}.items():
+                setattr(owner, name, right)
     else:
         right, function.__code__ = function.__code__, wrong.__code__
         _forget_results(function)
@@ -85,6 +89,15 @@ def applied(mutant):
         finally:
             function.__code__ = right
             _forget_results(function)
+
+
+def _compiled(function):
+    return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+def _calls(value, name):
+    """Whether a value is a compiled function in whose text the name stands."""
+    return hasattr(value, "py_func") and name in value.py_func.__code__.co_names
 
 
 def _forget_results(function):

@@ -114,6 +114,23 @@ TABLES = {
         wrong("groups and outputs", lambda: kernels.conv2d_prepare(WEIGHT, groups=4), ValueError, "groups must divide"),
         wrong("weight of rank 3", lambda: kernels.conv2d_prepare(zeros(4, 3, 3)), ValueError, "weight must have 4"),
         wrong("relu a number", lambda: kernels.conv2d_prepare(WEIGHT, relu=1), TypeError, "relu must be", "got 1"),
+        wrong(
+            "before bare weights", lambda: kernels.conv2d_prepare(WEIGHT, before=WEIGHT), TypeError, "before", "ndarray"
+        ),
+        wrong(
+            "before with other outputs",
+            lambda: kernels.conv2d_prepare(zeros(6, 8, 1, 1), before=PREPARED),
+            ValueError,
+            "before must make 8 channels",
+            f"got {len(PREPARED.weight)}",
+        ),
+        wrong(
+            "before of another dtype",
+            lambda: kernels.conv2d_prepare(zeros(6, len(PREPARED.weight), 1, 1).astype("f4"), before=PREPARED),
+            ValueError,
+            "float64",
+            "float32",
+        ),
     ],
     "kernels.conv2d_prepared": [
         *not_floating_arrays("x", X, lambda bad: kernels.conv2d_prepared(bad, PREPARED)),

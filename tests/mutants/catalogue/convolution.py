@@ -91,13 +91,25 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
-        "kernels.cpu.correlation:_correlate",
+        "kernels.cpu.correlation:multiply",
         ("bias added with every piece of a sum", "nothing if begun else bias[block:]", "bias[block:]"),
         ("ReLU before the last piece of a sum", "floor if ended else no_floor", "floor"),
         ("ReLU of a prepared convolution forgotten", "floor if ended else no_floor", "no_floor"),
         ("bias of the first outputs for all", "nothing if begun else bias[block:]", "nothing if begun else bias"),
+        rows=["conv2d_prepared"],
+    ),
+    *mistakes(
+        "kernels.cpu.correlation:_correlate",
         ("a part computes the outputs of all", "(start * width, min(stop * width, outputs))", "(0, width)"),
         rows=["conv2d_prepared"],
+    ),
+    *mistakes(
+        "kernels.cpu.separable:_separable",
+        ("bias between the halves forgotten", "reads, zeros, taps, tap_bias", "reads, zeros, taps, zeros"),
+        ("ReLU between the halves forgotten", "tap_bias, tap_floor, buffer", "tap_bias, -np.inf, buffer"),
+        ("all images written over the first", "n * target_steps[0]", "0 * target_steps[0]"),
+        ("all chunks written over the first", "y * target_steps[1]", "(y - first) * target_steps[1]"),
+        rows=["conv2d_prepared, separable"],
     ),
     *mistakes(
         "kernels.cpu.packing:padded_bias",
