@@ -9,7 +9,7 @@ first into *panels*, some channels of all pixels side by side, as BLAS libraries
 import numpy as np
 
 from .compile import compiled
-from .correlation import chunk_of, describe, layout_of
+from .correlation import SPARE, chunk_of, describe, gather, layout_of
 from .parallel import count_parts, run
 from .tile import FEW_ROWS, ROWS, copy_columns, lanes, make_tile
 from .windows import Pixels, is_matrix, pixels_of
@@ -20,8 +20,10 @@ PIXELS = 256  # output pixels at a time: a panel of each factor stays in the fir
 CHUNK_NUMBERS = 1 << 18  # numbers of the source that these may span
 PIXEL_BYTES = 96 << 10  # of both factors of a 1x1 kernel's gradient at a time, read where they are
 
+FEW_CHANNELS = 4  # as images have
 STEPS_AHEAD = 32  # pixels: some KiB, in the time in which they come from memory
 _full_ahead, _half_ahead = (make_tile(ROWS, size, adjacent=True, ahead=STEPS_AHEAD) for size in (2, 1))
+_scattered = make_tile(ROWS, 2)
 _full, _half, _low = (make_tile(*size, adjacent=True) for size in ((ROWS, 2), (ROWS, 1), (FEW_ROWS, 2)))
 
 
@@ -175,6 +177,54 @@ def _pixel_weights(
 
 
 @compiled
+def _few_channels(start, stop, part, source, known, at_once, offsets, grad, outputs, vectors, buffers, tables, totals):
+    """totals[part] (numbers + 1, outputs) over the output lines [start, stop): a row for each number of a window.
+
+    Of few channels, vectors of the window would be short. So they are of the gradient's channels, and the numbers of
+    the window, `offsets` after its begin, are the rows of the tiles. Rows after the last go to a dummy.
+    """
+    direct, out_w, stride, step = known[17], known[13], known[7] * known[18], known[16]
+    starts, targets, lines, grad_lines = tables[part, 0], tables[part, 1], tables[part, 2], tables[part, 3]
+    buffer, total = buffers[part], totals[part].reshape(-1)
+    numbers = len(offsets)
+    rows, places = np.empty(numbers + ROWS, np.int64), np.empty(numbers + ROWS, np.int64)
+    for k in range(numbers + ROWS):
+        rows[k] = offsets[min(k, numbers - 1)]
+        places[k] = min(k, numbers) * outputs
+    for first in range(start, stop, at_once):
+        count = min(at_once, stop - first)
+        gather(first, first + count, source, known, buffer, starts, targets)
+        for q in range(count):
+            lines[q], grad_lines[q] = starts[q * out_w], targets[q * out_w]
+        windows = source if direct else buffer
+        for o in range(0, outputs, vectors):
+            columns, factor, out = min(vectors, outputs - o), grad[o:], total[o:]
+            for k in range(0, numbers, ROWS):
+                _scattered(
+                    windows, rows, k, lines, stride, factor, grad_lines, step, count, out_w, out, places, columns,
+                    first > start,
+                )  # fmt: skip
+
+
+def _correlate_few_channels(x, grad, source, target, rows, columns, out):
+    """`correlate_weights` by `_few_channels`."""
+    (n, channels, *size), outputs, vectors = x.shape, grad.shape[1], 2 * lanes(x.dtype)
+    layout = layout_of(rows, columns, source, channels, size, merge=False)
+    offsets = np.array([offset + c for offset, _, _ in layout.runs for c in range(channels)])
+    lines = n * rows.count
+    at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS)
+    parts = count_parts(lines)
+    totals = np.empty((parts, len(offsets) + 1, outputs), x.dtype)
+    run(
+        _few_channels, lines, source.flat, describe(rows, columns, source, channels, size, layout, target, vectors),
+        at_once, offsets, target.flat, outputs, vectors, np.empty((parts, 0 if layout.direct else numbers), x.dtype),
+        np.empty((parts, 4, at_once * columns.count + SPARE), np.int64), totals,
+    )  # fmt: skip
+    total = totals[:, :-1].sum(axis=0).reshape(-1, channels, outputs)  # (KH * KW, channels, outputs)
+    out[...] = total.transpose(2, 1, 0).reshape(out.shape)
+
+
+@compiled
 def _sum_parts(start, stop, part, totals, channels, taps, out):
     """out (outputs, channels, taps) = the sum of totals (parts, outputs, taps, channels) for outputs [start, stop)."""
     for o in range(start, stop):
@@ -216,7 +266,10 @@ def correlate_weights(x, grad, rows, columns, out):
         )  # fmt: skip
         run(_sum_parts, outputs, totals, channels, 1, out.reshape(outputs, channels, 1))
         return
-    # Few channels: the columns of a window, which are neighbours, fill the vectors. Many: each tap has vectors of its
+    if channels <= FEW_CHANNELS < outputs:
+        _correlate_few_channels(x, grad, source, target, rows, columns, out)
+        return
+    # Some channels: the columns of a window, which are neighbours, fill the vectors. Many: each tap has vectors of its
     # own.
     merged = columns.adjacent() and 4 * channels <= 3 * vectors
     width = channels if merged else min(channels, vectors)

@@ -99,6 +99,12 @@ MUTANTS = [
         rows=["conv2d_prepared"],
     ),
     *mistakes(
+        "kernels.cpu.weight_gradient:_few_channels",
+        ("rows after a window's last number overwrite it", "min(k, numbers) * outputs", "min(k, numbers - 1) * outputs"),
+        ("gradient of few channels adds to what was in memory", "first > start", "True"),
+        rows=["conv2d"],
+    ),
+    *mistakes(
         "kernels.cpu.correlation:_correlate",
         ("a part computes the outputs of all", "(start * width, min(stop * width, outputs))", "(0, width)"),
         rows=["conv2d_prepared"],

@@ -167,6 +167,8 @@ ROWS = [
             "as many groups as channels, multiplied": conv_case((2, 4, 5, 6), (12, 1, 3, 3), padding=1, groups=4),
             "empty batch": conv_case((0, 3, 5, 6), (4, 3, 3, 3), padding=1),
             "images beyond one chunk": conv_case((5, 24, 33, 31), (8, 24, 3, 3), padding=1),
+            "few channels, many outputs": conv_case((3, 3, 17, 15), (70, 3, 3, 3), padding=1, stride=2),
+            "few channels read in place": conv_case((2, 4, 40, 37), (9, 4, 5, 3), dilation=(1, 2)),
             "long sums": conv_case((2, 96, 12, 13), (33, 96, 3, 3), padding=1),
             "overflow": overflow((2, 3, 4, 5), (4, 3, 3, 3)),
         },
