@@ -1,0 +1,34 @@
+"""The fast path on an NVIDIA GPU: the reference's functions with its arguments, in CUDA C++.
+
+How to read it. `pool.py` is what Python does for a kernel (check, allocate, launch), `pool.cu` beside it is what each
+thread of the GPU does; likewise for the other names. `common.cuh` has what all `.cu` files use, `window.cuh` where
+sliding windows land. `launch.py` hands a kernel to the GPU by way of CuPy, which compiles it at its first use and
+keeps it. Images lie channels-last in memory, so threads that are neighbours work on neighbouring channels. Sums over
+many elements have two stages, each thread or block in a fixed order, so that the same call gives the same bits;
+nothing uses atomics. A kernel that is missing here runs as the reference version, on CuPy's arrays.
+
+How it is tested where there is no GPU. `emulated/` compiles the very same `.cu` files with g++, one fiber for each
+thread, and the property tests run them so, in forward and in reversed order of the threads. That proves the logic:
+indices, bounds, formulas, and that threads wait for each other where they must. It cannot prove speed, nor show races
+between blocks or what depends on the GPU's own rounding of exp and log. That they compile for a GPU, without warnings
+and without spilling registers, is a test of its own.
+"""
+
+from .adaptive_pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_backward,
+    global_avg_pool2d,
+    global_avg_pool2d_backward,
+)
+from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_backward",
+    "avg_pool2d",
+    "avg_pool2d_backward",
+    "global_avg_pool2d",
+    "global_avg_pool2d_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+]

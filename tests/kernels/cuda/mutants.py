@@ -1,0 +1,93 @@
+"""Wrong CUDA kernels that the tests must catch: plausible mistakes, each a small change to the text of a `.cu` file."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SourceMutant:
+    """A mistake: in which file, what text becomes what, and the rows of the table whose tests should notice.
+
+    Where the text is there several times, `at` says which one is changed, counted from 0.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    rows: tuple
+    at: int = 0
+    times: int = 1
+
+
+def mistakes(file, *changes, rows):
+    """Several mutants of one file: each change is (name, old, new), or with (at, times) of a text that recurs."""
+    return [SourceMutant(name, file, old, new, tuple(rows), *where) for name, old, new, *where in changes]
+
+
+POOLS = ["max_pool2d", "avg_pool2d"]
+
+MUTANTS = [
+    *mistakes(
+        "common.cuh",
+        ("every thread makes the first elements", "(integer)blockIdx.x * blockDim.x + threadIdx.x", "threadIdx.x"),
+        ("the last element is left out", "i < (count)", "i < (count) - 1"),
+        ("quotients rounded down", "(a + b - 1) / b", "a / b"),
+        rows=["max_pool2d"],
+    ),
+    *mistakes(
+        "window.cuh",
+        ("padding added where it is to be subtracted", "window * stride - padding", "window * stride + padding"),
+        ("dilation ignored", "+ tap * dilation;", "+ tap;"),
+        ("pixel before the first", "pixel >= 0", "pixel >= -1"),
+        ("pixel after the last", "pixel < size", "pixel <= size"),
+        ("last window left out", "(pixel + padding) / stride + 1", "(pixel + padding) / stride"),
+        ("windows beyond the last", "smaller((pixel + padding) / stride + 1, count)", "(pixel + padding) / stride + 1"),
+        ("first window left out", "start <= 0 ? 0 : divide_up(start, stride)", "start < 0 ? 0 : start / stride + 1"),
+        ("between two taps", "distance % dilation == 0 ? distance / dilation : -1", "distance / dilation"),
+        rows=POOLS,
+    ),
+    *mistakes(
+        "pool.cu",
+        ("last of equal maxima", "value > best", "value >= best"),
+        ("NaN is not a maximum", " || isnan(value)", ""),
+        ("zero-padded maximum", "-INFINITE;", "0;"),
+        ("taps numbered along the columns", "tap = a * columns.kernel + b", "tap = b * rows.kernel + a"),
+        ("images mixed up", "n = window / columns.count / rows.count", "n = 0", 0, 2),
+        ("gradient to every window", "if (taps[window] == a * columns.kernel + b) sum", "sum"),
+        ("tap of the rows for that of the columns", "columns.tap(ow, w)", "columns.tap(oh, h)"),
+        ("windows of maxima overwrite each other", "b) sum += grad_output", "b) sum = grad_output"),
+        ("first tap counted from the border", "tap = first_row * columns.kernel + first_column", "tap = 0"),
+        rows=["max_pool2d"],
+    ),
+    *mistakes(
+        "pool.cu",
+        ("divisor missing", "sum / divisor_of(rows, columns, oh, ow, count_padding, divisor_override)", "sum"),
+        (
+            "divisor of the first window for all, backward",
+            "gradient / divisor_of(rows, columns, oh, ow,",
+            "gradient / divisor_of(rows, columns, 0, 0,",
+        ),
+        ("padding always counted", "count_padding ? axis.padding : 0", "axis.padding"),
+        ("overhang counted", "smaller(start + axis.kernel, axis.size + border)", "start + axis.kernel"),
+        ("divisor_override ignored", "override != 0", "false"),
+        ("rows of a window for its columns", "counted_pixels(columns, ow,", "counted_pixels(rows, oh,"),
+        rows=["avg_pool2d"],
+    ),
+    *mistakes(
+        "adaptive_pool.cu",
+        ("adaptive windows end too early", "divide_up((window + 1) * size, count)", "(window + 1) * size / count"),
+        ("adaptive windows of other sizes than their areas", "(number)(row_pixels * column_pixels)", "(number)4"),
+        ("adaptive windows of columns among rows",
+         "window_end(w, out_width, width)", "window_end(w, out_height, width)"),
+        rows=["adaptive_avg_pool2d"],
+    ),
+    *mistakes(
+        "adaptive_pool.cu",
+        ("no barrier between the sums of threads and that of a block", "__syncthreads();", ""),
+        ("global average without its last pixels", "pixel < pixels", "pixel < pixels - 1"),
+        ("global average not divided", "(total / pixels)", "total"),
+        ("gradient of the first channel for all", "grad_output[i / channels / pixels * channels + i % channels]",
+         "grad_output[i / channels / pixels * channels]"),
+        rows=["global_avg_pool2d"],
+    ),
+]
