@@ -20,6 +20,11 @@ from .adaptive_pool import (
     global_avg_pool2d,
     global_avg_pool2d_backward,
 )
+from .depthwise import (
+    depthwise_conv2d,
+    depthwise_conv2d_backward_input,
+    depthwise_conv2d_backward_weight,
+)
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 
 __all__ = [
@@ -27,6 +32,9 @@ __all__ = [
     "adaptive_avg_pool2d_backward",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "depthwise_conv2d",
+    "depthwise_conv2d_backward_input",
+    "depthwise_conv2d_backward_weight",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
     "max_pool2d",
