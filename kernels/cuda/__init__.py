@@ -20,6 +20,19 @@ from .adaptive_pool import (
     global_avg_pool2d,
     global_avg_pool2d_backward,
 )
+from .batch_norm import (
+    batch_norm_eval,
+    batch_norm_eval_backward,
+    batch_norm_train,
+    batch_norm_train_backward,
+    batch_norm_update_running,
+)
+from .batch_norm_relu import (
+    batch_norm_relu_eval,
+    batch_norm_relu_eval_backward,
+    batch_norm_relu_train,
+    batch_norm_relu_train_backward,
+)
 from .depthwise import (
     depthwise_conv2d,
     depthwise_conv2d_backward_input,
@@ -32,6 +45,15 @@ __all__ = [
     "adaptive_avg_pool2d_backward",
     "avg_pool2d",
     "avg_pool2d_backward",
+    "batch_norm_eval",
+    "batch_norm_eval_backward",
+    "batch_norm_relu_eval",
+    "batch_norm_relu_eval_backward",
+    "batch_norm_relu_train",
+    "batch_norm_relu_train_backward",
+    "batch_norm_train",
+    "batch_norm_train_backward",
+    "batch_norm_update_running",
     "depthwise_conv2d",
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",

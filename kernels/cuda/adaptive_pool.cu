@@ -5,6 +5,7 @@
 // exchanged.
 
 #include "common.cuh"
+#include "block.cuh"
 
 __device__ integer window_start(integer window, integer size, integer count) { return window * size / count; }
 
@@ -48,25 +49,16 @@ extern "C" __global__ void adaptive_avg_pool2d_backward(const number* grad_outpu
     }
 }
 
-// The mean of all pixels of an image, for the channels of one tile: blockIdx = (image, tile). Thread (x, y) sums
-// channel x of the tile over the pixels y, y + blockDim.y, ...; then thread (x, 0) adds up what those of its column
-// have found. x (N, pixels, C), output (N, C). Sums are kept in double.
-extern "C" __global__ void __launch_bounds__(256) global_avg_pool2d(const number* x, number* output, integer pixels,
-                                                                    integer channels) {
-    __shared__ double sums[256];
+// The mean of all pixels of an image, for the channels of one tile: blockIdx = (image, tile). Thread (x, y) sums channel
+// x of the tile over the pixels y, y + blockDim.y, ... x (N, pixels, C), output (N, C). Sums are kept in double.
+extern "C" __global__ void __launch_bounds__(256)
+global_avg_pool2d(const number* x, number* output, integer pixels, integer channels) {
     integer c = (integer)blockIdx.y * blockDim.x + threadIdx.x, n = blockIdx.x;
     double sum = 0;
-    if (c < channels) {
-        for (integer pixel = threadIdx.y; pixel < pixels; pixel += blockDim.y)
-            sum += x[(n * pixels + pixel) * channels + c];
-    }
-    sums[threadIdx.y * blockDim.x + threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.y == 0 && c < channels) {
-        double total = 0;
-        for (unsigned y = 0; y < blockDim.y; y++) total += sums[y * blockDim.x + threadIdx.x];
-        output[n * channels + c] = (number)(total / pixels);
-    }
+    for (integer pixel = threadIdx.y; pixel < pixels && c < channels; pixel += blockDim.y)
+        sum += x[(n * pixels + pixel) * channels + c];
+    sum = column_sum(sum);
+    if (threadIdx.y == 0 && c < channels) output[n * channels + c] = (number)(sum / pixels);
 }
 
 // Thread i makes grad_x[i] of (N, pixels, C): an equal share of the gradient (N, C) of the mean.

@@ -1,9 +1,10 @@
 // Depthwise convolution: every channel has kernels of its own. Contracts: reference/depthwise.py.
 //
-// Output channel o of C * M belongs to input channel o / M, M being the depth multiplier. Images lie channels-last, and so do
-// the weights: taps (KH, KW, C * M), so that neighbouring threads read neighbouring numbers.
+// Output channel o of C * M belongs to input channel o / M, M being the depth multiplier. Images lie channels-last,
+// and so do the weights: taps (KH, KW, C * M), so that neighbouring threads read neighbouring numbers.
 
 #include "common.cuh"
+#include "block.cuh"
 #include "window.cuh"
 
 // Thread i makes output[i] of (N, OH, OW, C * M). bias (C * M,) may be null.
@@ -32,9 +33,9 @@ extern "C" __global__ void depthwise_conv2d(const number* x, const number* taps,
 }
 
 // Thread i makes grad_x[i] of (N, H, W, C), from the windows that see its pixel, in all M outputs of its channel.
-extern "C" __global__ void depthwise_conv2d_backward_input(const number* grad_output, const number* taps, number* grad_x,
-                                                           integer images, integer channels, integer multiplier,
-                                                           AXIS(rows), AXIS(columns)) {
+extern "C" __global__ void depthwise_conv2d_backward_input(const number* grad_output, const number* taps,
+                                                           number* grad_x, integer images, integer channels,
+                                                           integer multiplier, AXIS(rows), AXIS(columns)) {
     Axis rows = AXIS_OF(rows), columns = AXIS_OF(columns);
     integer outputs = channels * multiplier;
     FOR_EACH(i, images * rows.size * columns.size * channels) {
@@ -59,12 +60,10 @@ extern "C" __global__ void depthwise_conv2d_backward_input(const number* grad_ou
 
 // The gradient of the weights is a sum over all windows of all images, in two stages. First, blockIdx = (piece, tile):
 // each block sums over a piece of the windows, for a tile of the output channels. Thread (x, y) has channel x of the
-// tile and the windows y, y + blockDim.y, ... of the piece; then thread (x, 0) adds up what those of its column have
-// found. sums (pieces, KH, KW, C * M).
+// tile and the windows y, y + blockDim.y, ... of the piece. sums (pieces, KH, KW, C * M).
 extern "C" __global__ void __launch_bounds__(256) depthwise_conv2d_backward_weight_pieces(
     const number* grad_output, const number* x, double* sums, integer piece, integer images, integer channels,
     integer multiplier, AXIS(rows), AXIS(columns)) {
-    __shared__ double of_threads[256];
     Axis rows = AXIS_OF(rows), columns = AXIS_OF(columns);
     integer outputs = channels * multiplier, o = (integer)blockIdx.y * blockDim.x + threadIdx.x, c = o / multiplier;
     integer first = blockIdx.x * piece, end = smaller(first + piece, images * rows.count * columns.count);
@@ -80,14 +79,8 @@ extern "C" __global__ void __launch_bounds__(256) depthwise_conv2d_backward_weig
                 sum += grad_output[window * outputs + o] *
                        x[((n * rows.size + h) * columns.size + w) * channels + c];
         }
-        of_threads[threadIdx.y * blockDim.x + threadIdx.x] = sum;
-        __syncthreads();
-        if (threadIdx.y == 0 && o < outputs) {
-            double total = 0;
-            for (unsigned y = 0; y < blockDim.y; y++) total += of_threads[y * blockDim.x + threadIdx.x];
-            sums[(blockIdx.x * taps + tap) * outputs + o] = total;
-        }
-        __syncthreads();  // before the next tap overwrites what is read here
+        double total = column_sum(sum);
+        if (threadIdx.y == 0 && o < outputs) sums[(blockIdx.x * taps + tap) * outputs + o] = total;
     }
 }
 

@@ -18,11 +18,15 @@ MOST_PIECES = 4096  # where all windows would make more pieces than these
 
 def _axes(geometry):
     """What a kernel is told of the rows and of the columns: AXIS parameters of `window.cuh`."""
-    sizes = zip(
-        geometry.x_shape[2:], geometry.kernel_size, geometry.stride, geometry.padding, geometry.dilation,
-        geometry.output_size, strict=True,
-    )  # fmt: skip
-    return axis_arguments(*(Axis(size, k, stride, before, d, count) for size, k, stride, (before, _), d, count in sizes))
+    axes = []
+    for i in range(2):
+        (before, _), size = geometry.padding[i], geometry.x_shape[2 + i]
+        axes.append(
+            Axis(
+                size, geometry.kernel_size[i], geometry.stride[i], before, geometry.dilation[i], geometry.output_size[i]
+            )
+        )
+    return axis_arguments(*axes)
 
 
 def _taps(weight):

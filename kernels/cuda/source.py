@@ -30,7 +30,7 @@ def source_text(path):
 
 def kernel_names(text):
     """Names of the kernels that a source text defines, in their order."""
-    return re.findall(r"__global__ void (?:__launch_bounds__\(.*?\) )?(\w+)\(", text)
+    return re.findall(r"__global__ void (?:__launch_bounds__\(.*?\)\s)?(\w+)\(", text)
 
 
 def definitions(dtype, integer):

@@ -21,6 +21,7 @@ FLAGS = (
     "-std=c++17",
     "-O1",
     "-Wall",
+    "-Wno-unknown-pragmas",  # unroll
     "-shared",
     "-fPIC",
     "-fvisibility=hidden",  # kernels of two libraries may have one name
@@ -72,7 +73,7 @@ def emulated_kernel(text, name, definitions):
         values = [_checked(name, i, *pair) for i, pair in enumerate(zip(arguments, expected, strict=True))]
         pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
         shape = (ctypes.c_uint * 6)(*grid, *block)
-        failure = kernel(pointers, shape, ctypes.c_size_t(shared), int(_reversed.get()))
+        failure = kernel(pointers, shape, int(_reversed.get()))
         if failure is not None:
             raise RuntimeError(f"{name}: in a block of {block} threads, {failure.decode()}")
 

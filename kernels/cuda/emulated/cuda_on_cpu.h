@@ -8,21 +8,18 @@
 
 #include <csetjmp>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
-#include <functional>
-#include <list>
 #include <math.h>
-#include <string>
 #include <type_traits>
 #include <ucontext.h>
 #include <utility>
-#include <vector>
 
 #define __global__
 #define __device__
 #define __launch_bounds__(...)
 #define __shared__ static __attribute__((section("shared_memory")))
-#define DYNAMIC_SHARED(type, name) type* name = (type*)emulated::dynamic_shared.data()
+#define DYNAMIC_SHARED(type, name) type* name = (type*)emulated::dynamic_shared
 
 struct Three { unsigned x, y, z; };
 static Three threadIdx, blockIdx, blockDim, gridDim;
@@ -32,40 +29,44 @@ extern char __stop_shared_memory[] __attribute__((weak, visibility("hidden"))); 
 
 namespace emulated {
 
+const int MOST_THREADS = 1024, STACK = 256 << 10;
+
 struct Place { const char* what; const char* file; int line; };
 
 struct Fiber {
     ucontext_t start;
     jmp_buf where;
     bool started = false;
-    std::vector<char> stack = std::vector<char>(256 << 10);
+    char stack[STACK];
 };
 
 enum State { READY, AT_BARRIER, IN_WARP, ENDED };
 
 struct Thread {
     State state;
-    Place place;          // where it waits
-    Fiber* fiber;         // on which it waits
-    unsigned mask;        // in a warp: the lanes that it waits for,
-    int source;           // the lane that it reads,
+    Place place;            // where it waits
+    Fiber* fiber;           // on which it waits
+    unsigned mask;          // in a warp: the lanes that it waits for,
+    int source;             // the lane that it reads,
     uint64_t value, found;  // what it gives and what it gets
 };
 
-static std::list<Fiber> fibers;
-static std::vector<Fiber*> idle;
-static std::vector<Thread> threads;  // of the running block
-static std::vector<double> dynamic_shared;
-static std::function<void()> kernel;  // the kernel with its arguments
-static std::string failure;
+static Fiber* idle[MOST_THREADS];
+static int idle_count;
+static Thread threads[MOST_THREADS];  // of the running block
+static int count;                     // how many it has
+static double dynamic_shared[(48 << 10) / sizeof(double)];
+static void (*run_kernel)(void** arguments);
+static void** kernel_arguments;
+static char failure[300];
 static jmp_buf scheduler;
 static Fiber* current_fiber;
 static int current, begun;  // the running thread; how many threads have begun
 static bool reversed;
 
-static int in_order(int i) { return reversed ? (int)threads.size() - 1 - i : i; }
+static int in_order(int i) { return reversed ? count - 1 - i : i; }
 
-static void enter(int thread) {
+static void enter(unsigned thread) {
     current = thread;
     threadIdx = {thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / blockDim.x / blockDim.y};
 }
@@ -78,12 +79,12 @@ static void leave() {
 // What a fiber does, again and again: it takes threads until one of them waits or none is left.
 static void work() {
     for (;;) {
-        while (begun < (int)threads.size()) {
+        while (begun < count) {
             enter(in_order(begun++));
-            kernel();
+            run_kernel(kernel_arguments);
             threads[current].state = ENDED;
         }
-        idle.push_back(current_fiber);
+        idle[idle_count++] = current_fiber;
         leave();
     }
 }
@@ -94,30 +95,18 @@ static void resume(Fiber* fiber) {
     if (fiber->started) _longjmp(fiber->where, 1);
     fiber->started = true;
     getcontext(&fiber->start);
-    fiber->start.uc_stack.ss_sp = fiber->stack.data();
-    fiber->start.uc_stack.ss_size = fiber->stack.size();
+    fiber->start.uc_stack.ss_sp = fiber->stack;
+    fiber->start.uc_stack.ss_size = STACK;
     makecontext(&fiber->start, work, 0);
     setcontext(&fiber->start);
 }
 
-static Fiber* idle_fiber() {
-    if (idle.empty()) {
-        fibers.emplace_back();
-        return &fibers.back();
-    }
-    Fiber* fiber = idle.back();
-    idle.pop_back();
-    return fiber;
-}
-
 static bool same(const Place& a, const Place& b) { return a.line == b.line && !strcmp(a.file, b.file); }
 
-static std::string described(int t) {
-    const Thread& thread = threads[t];
-    std::string text = "thread " + std::to_string(t);
-    if (thread.state == ENDED) return text + " has ended";
-    const Place& place = thread.place;
-    return text + " waits at " + place.what + " (" + place.file + ":" + std::to_string(place.line) + ")";
+static void describe(char* text, size_t size, int t) {
+    const Place& place = threads[t].place;
+    if (threads[t].state == ENDED) snprintf(text, size, "thread %d has ended", t);
+    else snprintf(text, size, "thread %d waits at %s (%s:%d)", t, place.what, place.file, place.line);
 }
 
 static void wait(State state, Place place) {
@@ -133,15 +122,16 @@ static void finish_if_complete(unsigned mask) {
     int first_lane = current / 32 * 32;
     for (int lane = 0; lane < 32; lane++) {
         if (!(mask >> lane & 1)) continue;
-        if (first_lane + lane >= (int)threads.size()) return;
         const Thread& other = threads[first_lane + lane];
-        if (other.state != IN_WARP || other.mask != mask || !same(other.place, last.place)) return;
+        if (first_lane + lane >= count || other.state != IN_WARP || other.mask != mask || !same(other.place, last.place))
+            return;
     }
     for (int lane = 0; lane < 32; lane++) {
         if (!(mask >> lane & 1)) continue;
         Thread& other = threads[first_lane + lane];
-        if (!(mask >> other.source & 1)) failure = "reads from lane " + std::to_string(other.source) +
-                                                   ", which the mask of the shuffle leaves out";
+        if (!(mask >> other.source & 1))
+            snprintf(failure, sizeof failure, "lane %d reads lane %d, which the mask leaves out (%s:%d)", lane,
+                     other.source, last.place.file, last.place.line);
         other.found = threads[first_lane + other.source].value;
         other.state = READY;
     }
@@ -155,24 +145,34 @@ template <class T> T exchange(unsigned mask, T value, int source, Place place) {
     thread.mask = mask;
     thread.source = source;
     memcpy(&thread.value, &value, sizeof(T));
-    if (!(mask >> current % 32 & 1)) failure = "shuffles with a mask that leaves out the thread's own lane";
     finish_if_complete(mask);
-    if (thread.state != READY || !failure.empty()) leave();
+    if (thread.state != READY || failure[0]) leave();
     enter(self);
     memcpy(&value, &thread.found, sizeof(T));
     return value;
 }
 
+// Threads that wait for others that do not come: the first that waits, and one that is elsewhere.
+static void fail_waiting() {
+    int waiting = 0, other = 0;
+    while (threads[waiting].state == ENDED) waiting++;
+    while (other < count - 1 && threads[other].state != ENDED && same(threads[other].place, threads[waiting].place))
+        other++;
+    char first[140], second[140];
+    describe(first, sizeof first, waiting);
+    describe(second, sizeof second, other);
+    snprintf(failure, sizeof failure, "%s, %s", first, second);
+}
+
 static void run_block() {
     if (__start_shared_memory) memset(__start_shared_memory, 0xff, __stop_shared_memory - __start_shared_memory);
-    memset(dynamic_shared.data(), 0xff, dynamic_shared.size() * sizeof(double));
-    int count = blockDim.x * blockDim.y * blockDim.z;
-    threads.assign(count, Thread{READY, {"", "", 0}, nullptr, 0, 0, 0, 0});
+    memset(dynamic_shared, 0xff, sizeof dynamic_shared);
+    memset(threads, 0, sizeof threads);
     begun = 0;
-    while (begun < count && failure.empty()) resume(idle_fiber());
-    while (failure.empty()) {
+    while (begun < count && !failure[0]) resume(idle_count ? idle[--idle_count] : new Fiber);
+    while (!failure[0]) {
         int ended = 0, at_barrier = 0, resumed = 0;
-        for (int i = 0; i < count && failure.empty(); i++) {
+        for (int i = 0; i < count && !failure[0]; i++) {
             Thread& thread = threads[in_order(i)];
             if (thread.state == READY) {
                 resumed++;
@@ -180,68 +180,62 @@ static void run_block() {
             }
         }
         if (resumed) continue;
-        for (const Thread& thread : threads) {
-            ended += thread.state == ENDED;
-            at_barrier += thread.state == AT_BARRIER && same(thread.place, threads[0].place);
+        for (int t = 0; t < count; t++) {
+            ended += threads[t].state == ENDED;
+            at_barrier += threads[t].state == AT_BARRIER && same(threads[t].place, threads[0].place);
         }
         if (ended == count) return;
-        if (at_barrier == count) {
-            for (Thread& thread : threads) thread.state = READY;
-            continue;
-        }
-        int waiting = 0, other = 0;
-        while (threads[waiting].state == ENDED) waiting++;
-        while (threads[other].state == threads[waiting].state && same(threads[other].place, threads[waiting].place) &&
-               other < count - 1) other++;
-        failure = described(waiting) + ", " + described(other);
+        if (at_barrier < count) fail_waiting();
+        else for (int t = 0; t < count; t++) threads[t].state = READY;
     }
 }
 
-template <class T> std::string type_name() {
+// The name of a parameter's type, as in "const float32", "integer" or "double".
+template <class T> void append_type(char*& end) {
+    typedef std::remove_pointer_t<T> Element;
     if (std::is_pointer_v<T>) {
-        typedef std::remove_pointer_t<T> Element;
-        std::string name = std::is_floating_point_v<Element> ? "float" : std::is_signed_v<Element> ? "int" : "uint";
-        return (std::is_const_v<Element> ? "const " : "") + name + std::to_string(8 * sizeof(std::conditional_t<
-                   std::is_void_v<Element>, char, Element>));
+        const char* kind = std::is_floating_point_v<Element> ? "float" : std::is_signed_v<Element> ? "int" : "uint";
+        end += sprintf(end, "%s%s%d,", std::is_const_v<Element> ? "const " : "", kind, (int)(8 * sizeof(Element)));
+    } else {
+        static_assert(std::is_pointer_v<T> || std::is_same_v<T, INTEGER> || std::is_same_v<T, double>,
+                      "kernels take pointers, `integer` and `double`");
+        end += sprintf(end, "%s,", std::is_same_v<T, double> ? "double" : "integer");
     }
-    static_assert(std::is_pointer_v<T> || std::is_same_v<T, INTEGER> || std::is_same_v<T, double>,
-                  "kernels take pointers, `integer` and `double`");
-    return std::is_same_v<T, double> ? "double" : "integer";
 }
 
 template <class... Parameters> const char* parameters(void (*)(Parameters...)) {
-    static std::string names;
-    names.clear();
-    ((names += type_name<Parameters>() + ","), ...);
-    return names.c_str();
+    static char names[20 * sizeof...(Parameters) + 1];
+    char* end = names;
+    (append_type<Parameters>(end), ...);
+    return names;
 }
 
-template <class... Parameters, size_t... I>
-const char* launch(void (*function)(Parameters...), std::index_sequence<I...>, void** arguments, const unsigned* shape,
-                   size_t shared, int backwards) {
-    kernel = [=] { function(*(Parameters*)arguments[I]...); };
+// Calls the kernel with the arguments that pointers point to.
+template <auto kernel> struct Call;
+template <class... Parameters, void (*kernel)(Parameters...)> struct Call<kernel> {
+    template <size_t... I> static void with(void** arguments, std::index_sequence<I...>) {
+        kernel(*(Parameters*)arguments[I]...);
+    }
+    static void run(void** arguments) { with(arguments, std::index_sequence_for<Parameters...>()); }
+};
+
+// Runs a grid; returns a message, or null if all threads of all blocks have ended. shape: grid and block, three each.
+static const char* launch(void (*kernel)(void**), void** arguments, const unsigned* shape, int backwards) {
+    run_kernel = kernel;
+    kernel_arguments = arguments;
     gridDim = {shape[0], shape[1], shape[2]};
     blockDim = {shape[3], shape[4], shape[5]};
-    dynamic_shared.resize((shared + sizeof(double) - 1) / sizeof(double));
+    count = blockDim.x * blockDim.y * blockDim.z;
     reversed = backwards;
-    failure.clear();
+    failure[0] = 0;
     unsigned long long blocks = 1ull * gridDim.x * gridDim.y * gridDim.z;
-    for (unsigned long long i = 0; i < blocks && failure.empty(); i++) {
+    for (unsigned long long i = 0; i < blocks && !failure[0]; i++) {
         unsigned long long b = reversed ? blocks - 1 - i : i;
         blockIdx = {(unsigned)(b % gridDim.x), (unsigned)(b / gridDim.x % gridDim.y),
                     (unsigned)(b / gridDim.x / gridDim.y)};
         run_block();
     }
-    if (failure.empty()) return nullptr;
-    idle.clear();
-    fibers.clear();  // with the threads that still wait
-    return failure.c_str();
-}
-
-template <class... Parameters>
-const char* launch(void (*function)(Parameters...), void** arguments, const unsigned* shape, size_t shared,
-                   int backwards) {
-    return launch(function, std::index_sequence_for<Parameters...>(), arguments, shape, shared, backwards);
+    return failure[0] ? failure : nullptr;  // the fibers of threads that still wait are lost
 }
 
 }  // namespace emulated
@@ -290,10 +284,9 @@ template <class T> T atomicCAS(T* address, T compare, T value) {
     return old;
 }
 
-#define EXPORTED __attribute__((visibility("default")))
-#define EMULATED_KERNEL(name)                                                                                     \
-    extern "C" EXPORTED const char* launch_##name(void** arguments, const unsigned* shape, size_t shared,           \
-                                                  int backwards) {                                                  \
-        return emulated::launch(name, arguments, shape, shared, backwards);                                       \
-    }                                                                                                             \
-    extern "C" EXPORTED const char* parameters_##name() { return emulated::parameters(name); }
+#define EXPORTED extern "C" __attribute__((visibility("default")))
+#define EMULATED_KERNEL(name)                                                                              \
+    EXPORTED const char* launch_##name(void** arguments, const unsigned* shape, int backwards) {           \
+        return emulated::launch(emulated::Call<name>::run, arguments, shape, backwards);                   \
+    }                                                                                                      \
+    EXPORTED const char* parameters_##name() { return emulated::parameters(name); }

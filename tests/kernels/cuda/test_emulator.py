@@ -104,7 +104,7 @@ def test_every_thread_runs_once_in_its_place(order):
         ("some_return", ["thread 5 has ended", "waits at __syncthreads (emulator.cu:"]),
         ("two_barriers", ["thread 0 waits at __syncthreads", "thread 8 waits at __syncthreads"]),
         ("lane_missing", ["thread 7 has ended", "waits at __shfl_down_sync (emulator.cu:"]),
-        ("lane_left_out", ["lane 16, which the mask of the shuffle leaves out"]),
+        ("lane_left_out", ["lane 15 reads lane 16, which the mask leaves out (emulator.cu:"]),
     ],
 )
 def test_threads_that_wait_for_nobody_are_an_error(kernel, words, order):
