@@ -14,6 +14,7 @@ between blocks or what depends on the GPU's own rounding of exp and log. That th
 and without spilling registers, is a test of its own.
 """
 
+from .activation import relu, relu_backward
 from .adaptive_pool import (
     adaptive_avg_pool2d,
     adaptive_avg_pool2d_backward,
@@ -33,6 +34,7 @@ from .batch_norm_relu import (
     batch_norm_relu_train,
     batch_norm_relu_train_backward,
 )
+from .cross_entropy import softmax_cross_entropy, softmax_cross_entropy_backward
 from .depthwise import (
     depthwise_conv2d,
     depthwise_conv2d_backward_input,
@@ -61,4 +63,8 @@ __all__ = [
     "global_avg_pool2d_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "relu",
+    "relu_backward",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_backward",
 ]

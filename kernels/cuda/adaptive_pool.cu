@@ -49,8 +49,9 @@ extern "C" __global__ void adaptive_avg_pool2d_backward(const number* grad_outpu
     }
 }
 
-// The mean of all pixels of an image, for the channels of one tile: blockIdx = (image, tile). Thread (x, y) sums channel
-// x of the tile over the pixels y, y + blockDim.y, ... x (N, pixels, C), output (N, C). Sums are kept in double.
+// The mean of all pixels of an image, for the channels of one tile: blockIdx = (image, tile). Thread (x, y) sums
+// channel x of the tile over the pixels y, y + blockDim.y, ... x (N, pixels, C), output (N, C). Sums are kept in
+// double.
 extern "C" __global__ void __launch_bounds__(256)
 global_avg_pool2d(const number* x, number* output, integer pixels, integer channels) {
     integer c = (integer)blockIdx.y * blockDim.x + threadIdx.x, n = blockIdx.x;

@@ -123,8 +123,8 @@ static void finish_if_complete(unsigned mask) {
     for (int lane = 0; lane < 32; lane++) {
         if (!(mask >> lane & 1)) continue;
         const Thread& other = threads[first_lane + lane];
-        if (first_lane + lane >= count || other.state != IN_WARP || other.mask != mask || !same(other.place, last.place))
-            return;
+        if (first_lane + lane >= count || other.state != IN_WARP || other.mask != mask) return;
+        if (!same(other.place, last.place)) return;
     }
     for (int lane = 0; lane < 32; lane++) {
         if (!(mask >> lane & 1)) continue;

@@ -103,3 +103,8 @@ extern "C" __global__ void all_parameters(const number* a, number* b, const unsi
                                           double f) {
     if (b != 0) b[0] = a[0] + c[0] + d[0] + (number)e + (number)f;
 }
+
+extern "C" __global__ void overflowing(const number* in, number* out) {
+    integer large = (integer)in[0] + 2147483646;
+    out[threadIdx.x] = (number)(large + (integer)in[0]);
+}
