@@ -6,7 +6,7 @@ over memory. `batch_norm_relu.py` has the same with ReLU.
 
 from ..arrays import array_module
 from ..reference import batch_norm as reference
-from .launch import blocks_for, launch, tile
+from .launch import blocks_for, launch, pieces_of, tile
 from .memory import empty_like_images, rows_in_memory
 
 __all__ = [
@@ -18,9 +18,8 @@ __all__ = [
 ]
 
 SOURCE = "batch_norm.cu"
-ROWS = 64  # of a piece, for each thread of a column; more where all rows would make more pieces than
-MOST_PIECES = 512
-ROWS_AT_ONCE = 8  # that a thread of the passes over memory has, with the same coefficients
+BATCH = 16  # rows that a thread takes at once, as in batch_norm.cu
+FEW_CHANNELS = 8, 32  # of a block that puts pieces together: channels, and threads for each
 
 
 class _Blocks:
@@ -29,12 +28,11 @@ class _Blocks:
     def __init__(self, matrix):
         self.rows, self.channels = matrix.shape
         self.block = width, height = tile(self.channels)
-        self.piece = max(ROWS * height, -(-self.rows // MOST_PIECES))
-        self.pieces, self.tiles = -(-self.rows // self.piece), -(-self.channels // width)
-        blocks = min(-(-self.rows // (ROWS_AT_ONCE * height)), 1 << 20)
+        self.tiles = -(-self.channels // width)
+        self.piece, self.pieces = pieces_of(self.rows, BATCH * height, self.tiles)
         self.sums = (self.pieces, self.tiles), self.block
-        self.pass_over = (blocks, self.tiles), self.block
-        self.per_channel = blocks_for(self.channels)
+        self.pass_over = (-(-self.rows // (BATCH * height)), self.tiles), self.block
+        self.together = (-(-self.channels // FEW_CHANNELS[0]),), FEW_CHANNELS
 
 
 def vector(array):
@@ -51,7 +49,7 @@ def train(x, weight, bias, eps, relu):
     launch(SOURCE, "batch_norm_moments", x.dtype, *blocks.sums, matrix, means, squares, blocks.piece, *shape)
     mean, var, scale, shift = (xp.empty(blocks.channels, x.dtype) for _ in range(4))
     launch(
-        SOURCE, "batch_norm_training_coefficients", x.dtype, *blocks.per_channel, means, squares, vector(weight),
+        SOURCE, "batch_norm_training_coefficients", x.dtype, *blocks.together, means, squares, vector(weight),
         vector(bias), mean, var, scale, shift, blocks.pieces, blocks.piece, *shape, eps,
     )  # fmt: skip
     return _normalize(x, matrix, blocks, mean, scale, shift, relu), mean, var, scale, shift
@@ -96,13 +94,13 @@ def gradients(grad_output, x, weight, mean, var, eps, scale, shift, training):
     )  # fmt: skip
     grad_weight, grad_bias, slope, offset, factor = (xp.empty(blocks.channels, x.dtype) for _ in range(5))
     launch(
-        SOURCE, "batch_norm_gradient_coefficients", x.dtype, *blocks.per_channel, sums, vector(weight), vector(var),
+        SOURCE, "batch_norm_gradient_coefficients", x.dtype, *blocks.together, sums, vector(weight), vector(var),
         grad_weight, grad_bias, slope, offset, factor, blocks.pieces, *matrix.shape, int(training), eps,
     )  # fmt: skip
     grad_x = empty_like_images(x)
     launch(
         SOURCE, "batch_norm_input_gradient", x.dtype, *blocks.pass_over, gradient, matrix, *forward,
-        slope if training else None, offset, factor, rows_in_memory(grad_x), *matrix.shape,
+        slope, offset, factor, rows_in_memory(grad_x), *matrix.shape, int(training),
     )  # fmt: skip
     return grad_x, grad_weight, grad_bias
 

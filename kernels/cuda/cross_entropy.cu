@@ -18,7 +18,7 @@ extern "C" __global__ void softmax_cross_entropy(const number* logits, const lon
     const number* scores = logits + n * classes;
     number* result = log_probabilities + n * classes;
 
-    number largest = -INFINITE;  // which is subtracted first: no exponential can overflow
+    number largest = -INFINITE;  // which is subtracted first: no exponential can overflow. A NaN comes back by the sum
     for (integer c = threadIdx.x; c < classes; c += 32) largest = maximum(largest, scores[c]);
     largest = warp_maximum(largest);
 

@@ -7,6 +7,8 @@
 #include "block.cuh"
 #include "window.cuh"
 
+#define BATCH 16  // windows whose products are summed up in the dtype of the images, for the gradient of the weights
+
 // Thread i makes output[i] of (N, OH, OW, C * M). bias (C * M,) may be null.
 extern "C" __global__ void depthwise_conv2d(const number* x, const number* taps, const number* bias, number* output,
                                             integer images, integer channels, integer multiplier, AXIS(rows),
@@ -61,7 +63,8 @@ extern "C" __global__ void depthwise_conv2d_backward_input(const number* grad_ou
 // The gradient of the weights is a sum over all windows of all images, in two stages. First, blockIdx = (piece, tile):
 // each block sums over a piece of the windows, for a tile of the output channels. Thread (x, y) has channel x of the
 // tile and the windows y, y + blockDim.y, ... of the piece. sums (pieces, KH, KW, C * M).
-extern "C" __global__ void __launch_bounds__(256) depthwise_conv2d_backward_weight_pieces(
+// 4 blocks fit onto a multiprocessor: so each thread may have 64 registers, else the compiler keeps to 40 and spills.
+extern "C" __global__ void __launch_bounds__(256, 4) depthwise_conv2d_backward_weight_pieces(
     const number* grad_output, const number* x, double* sums, integer piece, integer images, integer channels,
     integer multiplier, AXIS(rows), AXIS(columns)) {
     Axis rows = AXIS_OF(rows), columns = AXIS_OF(columns);
@@ -70,14 +73,20 @@ extern "C" __global__ void __launch_bounds__(256) depthwise_conv2d_backward_weig
     integer taps = rows.kernel * columns.kernel;
     for (integer tap = 0; tap < taps; tap++) {
         integer a = tap / columns.kernel, b = tap % columns.kernel;
-        number sum = 0;
-        for (integer window = first + threadIdx.y; window < end && o < outputs; window += blockDim.y) {
-            integer h = rows.pixel(window / columns.count % rows.count, a);
-            integer w = columns.pixel(window % columns.count, b);
-            integer n = window / columns.count / rows.count;
-            if (rows.has(h) && columns.has(w))
-                sum += grad_output[window * outputs + o] *
-                       x[((n * rows.size + h) * columns.size + w) * channels + c];
+        double sum = 0;
+        for (integer batch = first + threadIdx.y; batch < end && o < outputs; batch += BATCH * blockDim.y) {
+            number part = 0;
+            for (integer k = 0; k < BATCH; k++) {
+                integer window = batch + k * blockDim.y;
+                if (window >= end) break;
+                integer h = rows.pixel(window / columns.count % rows.count, a);
+                integer w = columns.pixel(window % columns.count, b);
+                integer n = window / columns.count / rows.count;
+                if (rows.has(h) && columns.has(w))
+                    part += grad_output[window * outputs + o] *
+                            x[((n * rows.size + h) * columns.size + w) * channels + c];
+            }
+            sum += part;
         }
         double total = column_sum(sum);
         if (threadIdx.y == 0 && o < outputs) sums[(blockIdx.x * taps + tap) * outputs + o] = total;

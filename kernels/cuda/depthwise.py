@@ -6,14 +6,13 @@ from .. import checks
 from ..arrays import array_module
 from ..conv_geometry import check_grad_output, depthwise_geometry
 from ..reference.pool import Axis
-from .launch import axis_arguments, blocks_for, launch, tile
+from .launch import axis_arguments, blocks_for, launch, pieces_of, tile
 from .memory import empty_images, images_in_memory
 
 __all__ = ["depthwise_conv2d", "depthwise_conv2d_backward_input", "depthwise_conv2d_backward_weight"]
 
 SOURCE = "depthwise.cu"
-WINDOWS = 64  # that one thread sums up by itself for the gradient of the weights, in the dtype of the images; more
-MOST_PIECES = 4096  # where all windows would make more pieces than these
+BATCH = 16  # windows that a thread sums up in the dtype of the images, as in depthwise.cu
 
 
 def _axes(geometry):
@@ -76,8 +75,8 @@ def depthwise_conv2d_backward_weight(grad_output, x, weight_shape, stride=1, pad
     check_grad_output(name, grad_output, geometry, channels)
     xp, block = array_module(x), tile(channels)
     windows = len(x) * math.prod(geometry.output_size)
-    piece = max(WINDOWS * block[1], -(-windows // MOST_PIECES))
-    pieces, tiles = -(-windows // piece), -(-channels // block[0])
+    tiles = -(-channels // block[0])
+    piece, pieces = pieces_of(windows, BATCH * block[1], tiles)
     sums = xp.empty((pieces, *kernel, channels), xp.float64)
     launch(
         SOURCE, f"{name}_pieces", x.dtype, (pieces, tiles), block, images_in_memory(grad_output), images_in_memory(x),

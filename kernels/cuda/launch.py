@@ -7,10 +7,11 @@ import numpy as np
 from ..arrays import array_module
 from .source import definitions, source_text
 
-__all__ = ["axis_arguments", "blocks_for", "launch", "tile"]
+__all__ = ["axis_arguments", "blocks_for", "launch", "pieces_of", "tile"]
 
 THREADS = 256  # of a block, in kernels whose threads make one element each
 MOST_BLOCKS = 1 << 16  # of a grid: its threads go on to further elements where these do not suffice
+BLOCKS_AT_ONCE = 1024  # an H200 has 132 multiprocessors, and each room for 8 blocks
 MOST_IN_INT = 1 << 30  # elements of an array up to which `integer` is int; sums of two indices still fit
 
 
@@ -33,18 +34,28 @@ def launch(source, name, dtype, grid, block, *arguments, shared=0):
 
 @functools.cache
 def _on_gpu(source, name, dtype, integer):
-    """A callable (grid, block, arguments, shared) for CuPy's arrays, compiled by NVRTC and cached by CuPy."""
-    import cupy
-
-    options = ("-std=c++17", *definitions(dtype, integer))
-    kernel = cupy.RawModule(code=source_text(source), options=options).get_function(name)
+    """A callable (grid, block, arguments, shared) for CuPy's arrays."""
+    kernel = _module(source, dtype, integer).get_function(name)
 
     def call(grid, block, arguments, shared):
-        # CuPy takes scalars as they lie in memory, so they have the types of the parameters: `integer` and double.
-        arguments = tuple(np.float64(a) if isinstance(a, float) else a for a in arguments)
-        kernel(grid, block, arguments, shared_mem=shared)
+        kernel(grid, block, tuple(map(_for_cupy, arguments)), shared_mem=shared)
 
     return call
+
+
+@functools.cache
+def _module(source, dtype, integer):
+    """All kernels of a file, compiled by NVRTC and kept by CuPy, in memory and on disk."""
+    import cupy
+
+    return cupy.RawModule(code=source_text(source), options=("-std=c++17", *definitions(dtype, integer)))
+
+
+def _for_cupy(argument):
+    """CuPy hands scalars on as they lie in memory, so they have the types of parameters; None would be no address."""
+    if argument is None:
+        return np.uint64(0)
+    return np.float64(argument) if isinstance(argument, float) else argument
 
 
 @functools.cache
@@ -65,6 +76,16 @@ def axis_arguments(*axes):
     for axis in axes:
         stride = axis.stride if axis.count > 1 else 1  # which may not fit into an int where there is no next window
         yield from (axis.size, axis.count, axis.kernel, stride, axis.padding, axis.dilation)
+
+
+def pieces_of(rows, least, tiles):
+    """(rows of a piece, pieces) of sums over rows, where a block has a piece and one of `tiles` tiles of the channels.
+
+    A piece has at least `least` rows; there are not many more blocks than a GPU can run at once, so that it is soon
+    done to put the pieces together.
+    """
+    piece = max(least, -(-rows // max(BLOCKS_AT_ONCE // tiles, 1)))
+    return piece, -(-rows // piece)
 
 
 def tile(channels):

@@ -6,8 +6,8 @@ __device__ number warp_sum(number value) {
     return value;
 }
 
-// The larger of two numbers; NaN if one of them is.
-__device__ number maximum(number a, number b) { return b > a || isnan(b) ? b : a; }
+// The larger of two numbers. A NaN may be lost.
+__device__ number maximum(number a, number b) { return b > a ? b : a; }
 
 __device__ number warp_maximum(number value) {
     for (int distance = 16; distance > 0; distance /= 2)

@@ -94,12 +94,14 @@ def test_launch_by_way_of_cupy(monkeypatch):
 
     cupy.RawModule = RawModule
     monkeypatch.setattr(launch, "_on_gpu", launch._on_gpu.__wrapped__)
+    monkeypatch.setattr(launch, "_module", launch._module.__wrapped__)
     x = X.view(cupy.ndarray)
     launch.launch("pool.cu", "max_pool2d", x.dtype, (3, 2), (32, 8), x, None, 7, 0.5)
     ((module, name, (grid, block, arguments), named),) = calls
     assert (name, grid, block, named) == ("max_pool2d", (3, 2, 1), (32, 8, 1), {"shared_mem": 0})
-    assert arguments[0] is x and arguments[1] is None
-    assert [type(a) for a in arguments[2:]] == [np.int32, np.float64]
+    assert arguments[0] is x
+    assert arguments[1:] == (0, 7, 0.5)
+    assert [type(a) for a in arguments[1:]] == [np.uint64, np.int32, np.float64]
     assert {"-DNUMBER=float", "-DINTEGER=int"} <= set(module.options)
     assert "#include" not in module.code and "struct Axis" in module.code
 

@@ -1,4 +1,4 @@
-"""Every kernel under the sanitizers of addresses and undefined behaviour: nothing out of bounds, no integer overflows."""
+"""Every kernel under the sanitizers of addresses and undefined behaviour: nothing out of bounds, no overflow."""
 
 import os
 import subprocess

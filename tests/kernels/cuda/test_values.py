@@ -60,6 +60,13 @@ def test_small_grids_and_wide_indices(row, case, monkeypatch):
         np.testing.assert_array_equal(result, expected[name], name)
 
 
+@pytest.mark.parametrize(("row", "case"), EXAMPLES)
+def test_large_pieces(row, case, monkeypatch):
+    """Sums in two stages, of pieces as large as those of large arrays."""
+    monkeypatch.setattr(launch, "BLOCKS_AT_ONCE", 1)
+    row.truth(case).judge(run(row, case, np.float32, "forward"), np.float32)
+
+
 @pytest.mark.parametrize("row", ON_GPU.values(), ids=list(ON_GPU))
 @FEWER
 @given(data=st.data())
