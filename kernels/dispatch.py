@@ -2,7 +2,8 @@
 
 A kernel has one name and one signature in up to three homes: `reference` (NumPy, the textbook), `cpu` (Numba)
 and `cuda` (CUDA C++). NumPy arrays go to `cpu`, CuPy arrays to `cuda`; a kernel that its home lacks runs as the
-reference version on the same device. It is also the one place where somebody may look on: `observe`.
+reference version on the same device. "cuda-emulated" is `cuda` for NumPy arrays, on the CPU, for tests. It is also the
+one place where somebody may look on: `observe`.
 """
 
 import functools
@@ -13,7 +14,9 @@ from contextvars import ContextVar
 from . import reference
 from .arrays import array_module
 
-HOMES = ("reference", "cpu")
+HOMES = ("reference", "cpu", "cuda", "cuda-emulated")
+
+OWNERS = {"cuda": "cupy", "cuda-emulated": "numpy"}  # whose arrays the kernels of these homes take
 
 _forced = ContextVar("forced_kernels", default=None)
 _observer = ContextVar("observer", default=None)
@@ -21,12 +24,19 @@ _observer = ContextVar("observer", default=None)
 
 @contextmanager
 def use_kernels(name):
-    """Run every kernel inside the `with` block in the home `name`: "reference" or "cpu".
+    """Run every kernel inside the `with` block in the home `name`: "reference", "cpu", "cuda" or "cuda-emulated".
 
-    Raises ValueError for an unknown name.
+    "cuda" takes CuPy arrays. "cuda-emulated" runs the same kernels on the CPU, slowly, for NumPy arrays: for tests.
+
+    Raises ValueError for an unknown name, RuntimeError for "cuda" without CuPy or a GPU and for "cuda-emulated" without
+    a C++ compiler.
     """
     if name not in HOMES:
         raise ValueError(f"use_kernels: unknown kernels {name!r}, known are {', '.join(map(repr, HOMES))}")
+    if name == "cuda":
+        importlib.import_module(".cuda.device", __package__).require_gpu()
+    elif name == "cuda-emulated":
+        importlib.import_module(".cuda.emulated.build", __package__).find_compiler()
     token = _forced.set(name)
     try:
         yield
@@ -63,17 +73,23 @@ def _find(home, name):
     textbook = getattr(reference, name)
     if home == "reference":
         return textbook
-    return getattr(importlib.import_module(f".{home}", __package__), name, textbook)
+    module = "cuda" if home == "cuda-emulated" else home
+    return getattr(importlib.import_module(f".{module}", __package__), name, textbook)
 
 
 def _home_of(argument):
     """Home for a kernel call by its first argument, an array or a sequence of arrays."""
     forced = _forced.get()
-    if forced is not None:
+    if forced in ("reference", "cpu"):
         return forced
     if isinstance(argument, (list, tuple)):
         argument = argument[0] if argument else None
-    return "cpu" if array_module(argument).__name__ == "numpy" else "reference"
+    owner = array_module(argument).__name__
+    if forced is None:
+        return "cpu" if owner == "numpy" else "cuda"
+    if owner != OWNERS[forced] and hasattr(argument, "dtype"):
+        raise TypeError(f'the kernels "{forced}" compute with arrays of {OWNERS[forced]}, got one of {owner}')
+    return forced
 
 
 def dispatched(name):

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 
-from minception.kernels.dispatch import HOMES, use_kernels
+from minception.kernels import use_kernels
 from tests.composition import found
 from tests.composition.in_minception import Built
 from tests.composition.networks import networks
 from tests.composition.numbers import cotangent_array
 from tests.composition.program import Dropout
 from tests.composition.rounding import Measured, Results
+from tests.table.homes import HOMES
 
 
 def results_of_minception(network, dtype):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minception.kernels.dispatch import HOMES
 from tests.kernels.inputs import is_channels_last
+from tests.table.homes import HOMES
 from tests.table.table import TABLE
 from tests.table.test_layouts import Memory
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from minception.kernels.dispatch import HOMES
 from tests.table import test_layouts, test_values
+from tests.table.homes import HOMES
 from tests.table.table import TABLE
 
 FIND_ONLY = settings(phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False, database=None)

@@ -23,6 +23,7 @@ KINDS = {
     "eighths": lambda rng, shape: rng.integers(0, 8, shape) / 8,
     "zero": lambda rng, shape: np.zeros(shape),
     "one": lambda rng, shape: np.ones(shape),
+    "lowest": lambda rng, shape: np.full(shape, -np.inf),
     "infinite": lambda rng, shape: np.where(
         rng.random(shape) < 0.25, rng.choice([np.inf, -np.inf], shape), rng.standard_normal(shape)
     ),

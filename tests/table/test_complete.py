@@ -10,9 +10,9 @@ import minception as mc
 from minception import functional, kernels, nn, optim
 from minception.autograd import Function
 from minception.kernels import dispatch
-from minception.kernels.dispatch import HOMES
 from minception.ops.methods import METHODS, REFLECTED
 
+from .homes import HOMES
 from .table import TABLE
 
 PROVED = {name for row in TABLE.values() for name in row.proves}
@@ -57,7 +57,7 @@ def test_rows_name_nothing_that_does_not_exist():
     assert set(NOT_OPERATIONS) - set(public_names()) == set()
 
 
-@pytest.mark.parametrize("home", HOMES)
+@pytest.mark.parametrize("home", [*HOMES, "cuda"])
 def test_homes_hold_kernels_of_the_table_only(home):
     names = set(importlib.import_module(f"{kernels.__name__}.{home}").__all__)
     assert names and names <= set(kernels.reference.__all__)

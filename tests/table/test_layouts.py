@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minception.kernels.dispatch import HOMES
 from tests.kernels.inputs import LAYOUTS, in_layout
 
+from .homes import HOMES
 from .table import TABLE
 from .test_values import FACES
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 
-from minception.kernels.dispatch import HOMES
-
+from .homes import HOMES
 from .rounding import TORCH_CEILING, TORCH_FACTOR, TORCH_FLOOR, worst_error
 from .table import TABLE
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minception.kernels.dispatch import HOMES
-
+from .homes import HOMES
 from .table import TABLE
 
 FACES = [pytest.param(row, face, id=f"{name}-{face}") for name, row in TABLE.items() for face in row.faces]

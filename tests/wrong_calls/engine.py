@@ -67,7 +67,7 @@ def noise(x):
 
 
 USE_KERNELS = [
-    wrong("unknown", lambda: use("cuda"), ValueError, "unknown kernels 'cuda'", "'reference', 'cpu'"),
+    wrong("unknown", lambda: use("gpu"), ValueError, "unknown kernels 'gpu'", "'reference', 'cpu', 'cuda'"),
     wrong("None", lambda: use(None), ValueError, "unknown kernels None", "'reference', 'cpu'"),
 ]
 

@@ -1,14 +1,15 @@
 """Every wrong call of the tables raises the error that its table says, and every public name has a table."""
 
 import inspect
+import shutil
 from collections import Counter
 
 import pytest
 
 import minception
 from minception import Tensor, data, functional, kernels, models, nn, optim, predict, study, weights
-from minception.kernels.dispatch import HOMES
 from minception.optim import lr_scheduler
+from tests.table.homes import EMULATED, GPU_KERNELS, HOMES
 
 from .nothing_to_refuse import NOTHING_TO_REFUSE
 from .tables import KNOWN_AS, TABLES
@@ -54,7 +55,7 @@ def test_wrong_call(name, entry):
     if not name.startswith("kernels."):
         check(name, entry)
         return
-    for home in HOMES:
+    for home in (*HOMES, EMULATED) if name in GPU_KERNELS and shutil.which("g++") else HOMES:
         with kernels.use_kernels(home):
             check(name, entry)
 

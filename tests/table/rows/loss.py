@@ -148,6 +148,7 @@ ROWS = [
             "all ignored, summed": case(LOGITS, Integers((5,), 1, 2), reduction="sum", ignore_index=1),
             "all ignored, not reduced": case(LOGITS, Integers((5,), 1, 2), reduction="none", ignore_index=1),
             "logits of +-1e4": case(Numbers((6, 5), "large", 1), Integers((6,), 0, 5), label_smoothing=0.1),
+            "a thousand classes": case(Numbers((9, 1000), seed=1), Integers((9,), 0, 1000), label_smoothing=0.1),
             "one class": case(Numbers((3, 1)), Integers((3,), 0, 1), label_smoothing=0.1),
             "empty batch": case(Numbers((0, 3)), Integers((0,), 0, 3)),
             "empty batch, summed": case(Numbers((0, 3)), Integers((0,), 0, 3), reduction="sum"),

@@ -148,6 +148,7 @@ ROWS = [
         examples={
             "all pixels tie": case((2, 3, 6, 5), "zero", kernel_size=3, stride=2, padding=1),
             "negative pixels beside the padding": case((2, 3, 5, 4), "ties", kernel_size=3, stride=1, padding=1),
+            "nothing but minus infinity": case((1, 2, 5, 4), "lowest", kernel_size=3, stride=2, padding=1),
             "last window hangs over": case((1, 2, 6, 6), "ties", kernel_size=3, stride=2, ceil_mode=True),
             "ceil_mode drops a window": case((1, 2, 3, 4), kernel_size=2, stride=3, padding=1, ceil_mode=True),
             "stride beyond the kernel": case((2, 2, 9, 11), kernel_size=2, stride=(4, 5)),
