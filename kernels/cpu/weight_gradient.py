@@ -178,10 +178,10 @@ def _pixel_weights(
 
 @compiled
 def _few_channels(start, stop, part, source, known, at_once, offsets, grad, outputs, vectors, buffers, tables, totals):
-    """totals[part] (numbers + 1, outputs) over the output lines [start, stop): a row for each number of a window.
+    """totals[part] (numbers, outputs) over the output lines [start, stop): a row for each number of a window.
 
     Of few channels, vectors of the window would be short. So they are of the gradient's channels, and the numbers of
-    the window, `offsets` after its begin, are the rows of the tiles. Rows after the last go to a dummy.
+    the window, `offsets` after its begin, are the rows of the tiles. Rows after the last repeat it.
     """
     direct, out_w, stride, step = known[17], known[13], known[7] * known[18], known[16]
     starts, targets, lines, grad_lines = tables[part, 0], tables[part, 1], tables[part, 2], tables[part, 3]
@@ -190,7 +190,7 @@ def _few_channels(start, stop, part, source, known, at_once, offsets, grad, outp
     rows, places = np.empty(numbers + ROWS, np.int64), np.empty(numbers + ROWS, np.int64)
     for k in range(numbers + ROWS):
         rows[k] = offsets[min(k, numbers - 1)]
-        places[k] = min(k, numbers) * outputs
+        places[k] = min(k, numbers - 1) * outputs
     for first in range(start, stop, at_once):
         count = min(at_once, stop - first)
         gather(first, first + count, source, known, buffer, starts, targets)
@@ -214,13 +214,13 @@ def _correlate_few_channels(x, grad, source, target, rows, columns, out):
     lines = n * rows.count
     at_once, numbers = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS)
     parts = count_parts(lines)
-    totals = np.empty((parts, len(offsets) + 1, outputs), x.dtype)
+    totals = np.empty((parts, len(offsets), outputs), x.dtype)
     run(
         _few_channels, lines, source.flat, describe(rows, columns, source, channels, size, layout, target, vectors),
         at_once, offsets, target.flat, outputs, vectors, np.empty((parts, 0 if layout.direct else numbers), x.dtype),
         np.empty((parts, 4, at_once * columns.count + SPARE), np.int64), totals,
     )  # fmt: skip
-    total = totals[:, :-1].sum(axis=0).reshape(-1, channels, outputs)  # (KH * KW, channels, outputs)
+    total = totals.sum(axis=0).reshape(-1, channels, outputs)  # (KH * KW, channels, outputs)
     out[...] = total.transpose(2, 1, 0).reshape(out.shape)
 
 

@@ -100,7 +100,7 @@ MUTANTS = [
     ),
     *mistakes(
         "kernels.cpu.weight_gradient:_few_channels",
-        ("rows after a window's last number overwrite it", "min(k, numbers) * outputs", "min(k, numbers - 1) * outputs"),
+        ("last number of a window seen one too early", "offsets[min(k, numbers - 1)]", "offsets[min(k, numbers - 2)]"),
         ("gradient of few channels adds to what was in memory", "first > start", "True"),
         rows=["conv2d"],
     ),
