@@ -199,7 +199,7 @@ MUTANTS = [
         rows=["depthwise_conv2d"],
     ),
     *mistakes(
-        "kernels.cpu.depthwise_square:_known",
+        "kernels.cpu.depthwise_square:describe_squares",
         ("compiled 3x3 depthwise: paddings exchanged", "rows.offsets[0], columns.offsets[0]",
          "columns.offsets[0], rows.offsets[0]"),
         tests=["kernels.test_depthwise:test_square_kernels_and_their_relatives"],
