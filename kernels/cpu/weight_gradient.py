@@ -9,7 +9,7 @@ first into *panels*, some channels of all pixels side by side, as BLAS libraries
 import numpy as np
 
 from .compile import compiled
-from .correlation import chunk_of, describe, layout_of
+from .correlation import SPARE, chunk_of, describe, gather, layout_of
 from .parallel import count_parts, run
 from .tile import FEW_ROWS, ROWS, copy_columns, lanes, make_tile
 from .windows import Pixels, is_matrix, pixels_of
@@ -18,10 +18,12 @@ __all__ = ["correlate_weights"]
 
 PIXELS = 256  # output pixels at a time: a panel of each factor stays in the first-level cache
 CHUNK_NUMBERS = 1 << 18  # numbers of the source that these may span
+FEW_CHANNELS = 4  # of the source: its windows are so small that all their numbers are rows of a few tiles
 PIXEL_BYTES = 96 << 10  # of both factors of a 1x1 kernel's gradient at a time, read where they are
 
 STEPS_AHEAD = 32  # pixels: some KiB, in the time in which they come from memory
 _full_ahead, _half_ahead = (make_tile(ROWS, size, adjacent=True, ahead=STEPS_AHEAD) for size in (2, 1))
+_any_rows = make_tile(ROWS, 2)
 _full, _half, _low = (make_tile(*size, adjacent=True) for size in ((ROWS, 2), (ROWS, 1), (FEW_ROWS, 2)))
 
 
@@ -175,6 +177,33 @@ def _pixel_weights(
 
 
 @compiled
+def _window_weights(start, stop, part, source, known, at_once, numbers, grad, outputs, buffers, tables, totals):
+    """totals[part] (len(numbers), outputs) = sum over the output lines [start, stop) of window times grad.
+
+    The same for few channels: the rows of a tile are numbers of a window, which may lie anywhere, so nothing is copied
+    but lines with zeros around them. numbers: where each lies from the window's begin on, filled up to whole tiles.
+    """
+    stride_x, out_w, target_step = known[7], known[13], known[16]
+    direct, pixel, vectors = known[17], known[18], known[20]
+    starts, targets, places = tables[part, 0], tables[part, 1], tables[part, 2]
+    total = totals[part].reshape(-1)
+    for r in range(len(numbers)):
+        places[r] = r * outputs
+    for first in range(start, stop, at_once):
+        count = gather(first, min(first + at_once, stop), source, known, buffers[part], starts, targets) // out_w
+        for q in range(count):  # only where the lines begin
+            starts[q], targets[q] = starts[q * out_w], targets[q * out_w]
+        window = source if direct else buffers[part]
+        for column in range(0, outputs, vectors):
+            factor, out, columns = grad[column:], total[column:], min(vectors, outputs - column)
+            for r in range(0, len(numbers), ROWS):
+                _any_rows(
+                    window, numbers, r, starts, stride_x * pixel, factor, targets, target_step, count, out_w, out,
+                    places, columns, first > start,
+                )  # fmt: skip
+
+
+@compiled
 def _sum_parts(start, stop, part, totals, channels, taps, out):
     """out (outputs, channels, taps) = the sum of totals (parts, outputs, taps, channels) for outputs [start, stop)."""
     for o in range(start, stop):
@@ -196,6 +225,28 @@ def _same_pixels(rows, columns, x, source, grad, target):
     return fitting and is_matrix(source, x.shape) and is_matrix(target, grad.shape)
 
 
+def _correlate_windows(x, grad, rows, columns, source, target, out):
+    """`correlate_weights` for few channels."""
+    n, channels, *size = x.shape
+    outputs = grad.shape[1]
+    vectors = 2 * lanes(x.dtype)
+    layout = layout_of(rows, columns, source, channels, size, merge=False)
+    lines = n * rows.count
+    at_once, length = chunk_of(rows, columns, channels, lines, PIXELS, CHUNK_NUMBERS)
+    numbers = np.array([offset + c for offset, _, _ in layout.runs for c in range(channels)])  # (KH, KW, channels)
+    used = len(numbers)
+    numbers = np.pad(numbers, (0, -used % ROWS), mode="edge")
+    parts = count_parts(lines)
+    totals = np.empty((parts, len(numbers), outputs), x.dtype)
+    run(
+        _window_weights, lines, source.flat, describe(rows, columns, source, channels, size, layout, target, vectors),
+        at_once, numbers, target.flat, outputs, np.empty((parts, 0 if layout.direct else length), x.dtype),
+        np.empty((parts, 3, max(at_once * columns.count + SPARE, len(numbers))), np.int64), totals,
+    )  # fmt: skip
+    summed = totals.sum(axis=0)[:used].reshape(len(rows.taps), len(columns.taps), channels, outputs)
+    out[...] = summed.transpose(3, 2, 0, 1)
+
+
 def correlate_weights(x, grad, rows, columns, out):
     """Write the gradient of a convolution's weights into `out` (outputs, channels, KH, KW), C-contiguous.
 
@@ -215,6 +266,9 @@ def correlate_weights(x, grad, rows, columns, out):
             small, vectors, np.empty((parts, 2, ROWS), np.int64), totals,
         )  # fmt: skip
         run(_sum_parts, outputs, totals, channels, 1, out.reshape(outputs, channels, 1))
+        return
+    if channels <= FEW_CHANNELS and taps > 1:
+        _correlate_windows(x, grad, rows, columns, source, target, out)
         return
     # Few channels: the columns of a window, which are neighbours, fill the vectors. Many: each tap has vectors of its
     # own.

@@ -91,6 +91,18 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
+        "kernels.cpu.weight_gradient:_window_weights",
+        ("few channels: weight gradient of one chunk only", "first > start", "False"),
+        ("few channels: all lines begin as the first", "starts[q], targets[q] = starts[q * out_w]",
+         "starts[q], targets[q] = starts[0]"),
+        tests=["kernels.test_direct_paths:test_few_channels_of_many_lines"],
+    ),
+    *mistakes(
+        "kernels.cpu.conv:conv2d_backward_input",
+        ("fully connected: the sum so far is overwritten", "add_to += found", "add_to[...] = found"),
+        tests=["kernels.test_direct_paths:test_gradient_of_one_window_is_added"],
+    ),
+    *mistakes(
         "kernels.cpu.correlation:_correlate",
         ("bias added with every piece of a sum", "nothing if begun else bias[block:]", "bias[block:]"),
         ("ReLU before the last piece of a sum", "floor if ended else no_floor", "floor"),
