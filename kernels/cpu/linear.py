@@ -17,7 +17,7 @@ from .compile import compiled
 from .parallel import run
 from .tile import FEW_ROWS, ROWS, lanes, make_tile
 
-__all__ = ["linear", "linear_backward_input", "linear_backward_weight"]
+__all__ = ["is_for_tiles", "linear", "linear_backward_input", "linear_backward_weight"]
 
 MOST_ROWS = 32
 FEWEST_WEIGHTS = 1 << 17
@@ -78,7 +78,7 @@ def _product(start, stop, part, a, row_step, step, b, columns, rows, inner, size
                     )  # fmt: skip
 
 
-def _is_for_tiles(rows, weight_shape, *arrays):
+def is_for_tiles(rows, weight_shape, *arrays):
     """Whether a product of `rows` rows with weights is worth the work below, and the arrays can be read as they lie."""
     size = weight_shape[0] * weight_shape[1]
     readable = all(array.flags.c_contiguous and array.flags.writeable for array in arrays)
@@ -91,7 +91,7 @@ def linear(x, weight, bias=None):
     check_forward(x, weight, bias)
     outputs, features = weight.shape
     rows = x.size // max(features, 1)
-    if not _is_for_tiles(rows, weight.shape, weight):
+    if not is_for_tiles(rows, weight.shape, weight):
         return reference.linear(x, weight, bias)
     columns = np.ascontiguousarray(as_rows(x).T).reshape(-1)  # (I, rows)
     made = workspace.empty((outputs, rows), x.dtype)
@@ -108,7 +108,7 @@ def linear_backward_input(grad_output, weight):
     check_backward_input(grad_output, weight)
     outputs, features = weight.shape
     rows = grad_output.size // max(outputs, 1)
-    if not _is_for_tiles(rows, weight.shape, weight, grad_output):
+    if not is_for_tiles(rows, weight.shape, weight, grad_output):
         return reference.linear_backward_input(grad_output, weight)
     size = min(KEPT // rows, -(-features // get_num_threads()))
     size += -size % LINE
@@ -126,7 +126,7 @@ def linear_backward_weight(grad_output, x):
     check_backward_weight(grad_output, x)
     outputs, features = grad_output.shape[-1], x.shape[-1]
     rows = x.size // max(features, 1)
-    if not _is_for_tiles(rows, (outputs, features), grad_output, x):
+    if not is_for_tiles(rows, (outputs, features), grad_output, x):
         return reference.linear_backward_weight(grad_output, x)
     grad_weight = workspace.empty((outputs, features), x.dtype)
     run(

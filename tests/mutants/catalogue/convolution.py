@@ -91,6 +91,11 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
+        "kernels.cpu.conv:conv2d_backward_input",
+        ("fully connected: the sum so far is overwritten", "add_to += found", "add_to[...] = found"),
+        tests=["kernels.test_direct_paths:test_gradient_of_one_window_is_added"],
+    ),
+    *mistakes(
         "kernels.cpu.correlation:multiply",
         ("bias added with every piece of a sum", "nothing if begun else bias[block:]", "bias[block:]"),
         ("ReLU before the last piece of a sum", "floor if ended else no_floor", "floor"),
@@ -103,6 +108,12 @@ MUTANTS = [
         ("last number of a window seen one too early", "offsets[min(k, numbers - 1)]", "offsets[min(k, numbers - 2)]"),
         ("gradient of few channels adds to what was in memory", "first > start", "True"),
         rows=["conv2d"],
+    ),
+    *mistakes(
+        "kernels.cpu.weight_gradient:_few_channels",
+        ("few channels: weight gradient of one chunk only", "first > start", "False"),
+        ("few channels: all lines begin alike", "= starts[q * out_w], targets[q * out_w]", "= starts[0], targets[0]"),
+        tests=["kernels.test_direct_paths:test_few_channels_of_many_lines"],
     ),
     *mistakes(
         "kernels.cpu.correlation:_correlate",
