@@ -57,7 +57,6 @@ class Places:
         number = self._count
         self._count += 1
         span = self.known and self.known.channels.get(number)
-        image = None
         if span and dtype == self.known.dtype and shape == _slice_shape(self.known.shape, span):
             if self._whole is None:
                 self._whole = empty_images(np, self.known.shape, dtype)

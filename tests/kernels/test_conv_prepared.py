@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minception as mc
@@ -175,6 +175,8 @@ def separable_lines(images, lines, columns, channels, outputs):
     images=st.integers(1, 20), lines=st.integers(1, 200), columns=st.integers(1, 300), channels=st.integers(1, 2100),
     threads=st.integers(1, 3),
 )  # fmt: skip
+@example(images=1, lines=19, columns=80, channels=16, threads=1)
+@example(images=1, lines=2, columns=7, channels=16, threads=2)
 def test_chunks_end_between_tiles(images, lines, columns, channels, threads):
     """The depthwise half makes two lines at a time, which must not reach into the next chunk."""
     mc.set_num_threads(threads)
