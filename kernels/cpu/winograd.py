@@ -61,27 +61,32 @@ _full = make_tile(ROWS, 2)
 _panel = make_tile(ROWS, 2, adjacent=True)
 
 
-def _both(matrices):
-    """transform(m, ...), compiled: `make_transform` of the matrix for m = 2 or for m = 4."""
+def _both(name, matrices):
+    """transform(m, ...), compiled: `make_transform` of the matrix for m = 2 or for m = 4.
+
+    name: its own. The linker tells functions apart by their names and by a number that counts up anew in each process,
+    so of two alike, out of the caches of two processes, one would run in place of the other.
+    """
     two, four = (make_transform(matrices[m]) for m in (2, 4))
 
-    @numba.extending.register_jitable
     def transform(m, source, at, row, column, target, base, places, columns, accumulate=False):
         if m == 2:
             two(source, at, row, column, target, base, places, columns, accumulate)
         else:
             four(source, at, row, column, target, base, places, columns, accumulate)
 
-    return transform
+    transform.__qualname__ = transform.__name__ = name
+    return numba.extending.register_jitable(transform)
 
 
 def _transposed(matrices):
     return {m: [list(column) for column in zip(*matrix, strict=True)] for m, matrix in matrices.items()}
 
 
-_to_input, _to_kernel = _both(B_TRANSPOSED), _both(G)
+_to_input, _to_kernel = _both("_to_input", B_TRANSPOSED), _both("_to_kernel", G)
 _two_outputs, _four_outputs = (make_transform(A_TRANSPOSED[m], ending=True) for m in (2, 4))
-_to_gradient, _from_kernel = _both(_transposed(A_TRANSPOSED)), _both(_transposed(G))
+_to_gradient = _both("_to_gradient", _transposed(A_TRANSPOSED))
+_from_kernel = _both("_from_kernel", _transposed(G))
 
 
 @compiled

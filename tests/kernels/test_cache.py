@@ -5,14 +5,19 @@ import multiprocessing
 import os
 import sys
 from pathlib import Path
+from types import FunctionType
 
 import numba
 import numpy as np
 import pytest
 
-from minception.kernels.cpu import cache
+from minception.kernels import cpu
+from minception.kernels.cpu import cache, winograd
 from minception.kernels.cpu import compile as compilation
 from minception.kernels.cpu.cache import fingerprint
+
+for path in sorted(Path(cpu.__file__).parent.glob("*.py")):
+    importlib.import_module(f"{cpu.__name__}.{path.stem}")
 
 SOURCE = """
 from minception.kernels.cpu.compile import compiled, compiled_exactly
@@ -202,6 +207,23 @@ def test_watching(tmp_path):
     with compilation.watch_compilation(seen.append, seen.append):
         load(tmp_path).add(np.zeros(2))  # which is in the cache
     assert len(seen) == 2
+
+
+def test_no_two_compiled_functions_have_the_same_name():
+    """Compiled by two processes and loaded by a third, one would run in place of the other, whatever it computes."""
+    pending, named = [function.py_func for function in compilation._declared], {}
+    while pending:
+        function = pending.pop()
+        name = function.__module__, function.__qualname__
+        if named.setdefault(name, function) is function:
+            globals_ = [function.__globals__.get(name) for name in function.__code__.co_names]
+            for value in globals_ + [cell.cell_contents for cell in function.__closure__ or ()]:
+                if isinstance(value, FunctionType) and value not in named.values():
+                    pending.append(value)
+        else:
+            raise AssertionError(f"two functions are called {name}")
+    assert len(named) > 60
+    assert (winograd.__name__, "_to_kernel") in named
 
 
 INTRINSIC = """
