@@ -188,6 +188,7 @@ def _correlate(
 ):
     """Output lines [start, stop) of all images; or all `lines`, but only the blocks [start, stop) of outputs."""
     buffer, direct = buffers[part], known[17]
+    unread = direct and not compact
     starts, targets, copies = tables[part, 0], tables[part, 1], tables[part, 2]
     width = known[20]
     runs = len(offsets)
@@ -222,10 +223,15 @@ def _correlate(
                     after = (first_output if ends else block + width) * runs * length + (t * length + k) * width
                     after += count * size * width if ends else 0
                     share = -(-count * size * width // (line * -(-pixels // ROWS)))
+                    # The first outputs are the first to read these windows: those of the next tile are asked for too.
                     for p in range(0, pixels, ROWS):  # without a slice: threads would wait for each other's counts
                         for _ in range(share):
                             ask_for(packed, after)
                             after += line
+                        if unread and block == first_output:
+                            for r in range(p + ROWS, min(p + 2 * ROWS, pixels)):
+                                for v in range(0, size, line):
+                                    ask_for(seen, at[r] + where[0] + v)
                         if 2 * columns > width:
                             _full(
                                 seen, at, p, where, 1, by, begins, width, count, size, out, targets, columns, add,
