@@ -9,6 +9,7 @@ unfolded: the tiles read the lines of the images, with a border of zeros where w
 """
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +46,7 @@ SPARE = ROWS  # entries after the end of a table, for the rest of the last tile
 # push each other out, unless copies of them lie a little apart.
 CLASH = 2048
 APART = 16  # numbers
+STRETCH = 1.25  # how much larger than wanted a chunk may be, if it makes one chunk less
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
 
 _full, _half = make_tile(ROWS, 2, ending=True), make_tile(ROWS, 1, ending=True)
@@ -280,8 +282,9 @@ def chunk_of(rows, columns, channels, lines, pixels, numbers, by_blocks=False):
     the blocks of outputs."""
     per_line = rows.stride * columns.count * columns.stride * channels
     own = lines if by_blocks else -(-lines // count_parts(lines))
-    wanted = min(pixels // columns.count, numbers // per_line, own)
-    at_once = max(1, wanted)
+    # All weights pass for each chunk, however few pixels it has: rather equal ones, somewhat larger than wanted.
+    most = STRETCH * max(1, min(pixels // columns.count, numbers // per_line))
+    at_once = -(-own // math.ceil(own / most))
     width = (columns.count - 1) * columns.stride + columns.span
     fragments = (at_once - 1) // rows.count + 2  # pieces of an image
     return at_once, (at_once * rows.stride + fragments * rows.span) * width * channels

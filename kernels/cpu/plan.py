@@ -27,7 +27,7 @@ __all__ = [
     "squares_for",
 ]  # fmt: skip
 
-FEWEST_CHANNELS = 16  # of input and of output: below, the transformations cost more than they save
+FEWEST_CHANNELS = 32  # of input and of output: below, the transformations cost more than they save
 # So many weights (without their taps) cost as much to transform as one square of outputs saves, measured; and so many
 # gradients of weights.
 WEIGHTS_FOR_A_SQUARE, GRADIENTS_FOR_A_SQUARE = 720, 1500

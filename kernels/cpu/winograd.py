@@ -160,6 +160,11 @@ def _correlate(
                     for _ in range(share):
                         ask_for(kernels, after)
                         after += near
+                    if k < m * m:  # and so does the memory of one output of each square
+                        place = block + k // m * target_line + k % m * target_pixel
+                        for r in range(t, min(t + ROWS, count)):
+                            for c in range(0, columns, near):
+                                ask_for(target, targets[r] + place + c)
                     for c in range(0, channels, piece):
                         seen, by, depth = values[c:], kernel[c * width :], min(piece, channels - c)
                         _full(seen, rows, t, zero, 1, by, zero, width, 1, depth, result, starts, width, c > 0)

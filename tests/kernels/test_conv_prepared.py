@@ -26,7 +26,7 @@ def layers(draw):
     dtype = draw(st.sampled_from([np.float32, np.float64]))
     kernel = draw(st.sampled_from([(1, 1), (3, 3), (1, 7), (5, 3)]))
     groups = draw(st.sampled_from([1, 1, 1, 2]))
-    channels, outputs = (groups * draw(st.sampled_from([1, 3, 16, 33, 140])) for _ in range(2))
+    channels, outputs = (groups * draw(st.sampled_from([1, 3, 32, 33, 140])) for _ in range(2))
     weight = rng.integers(-2, 3, (outputs, channels // groups, *kernel)).astype(dtype)
     bias = draw(st.sampled_from([None, rng.integers(-9, 10, outputs).astype(dtype)]))
     stride, padding = draw(st.sampled_from([1, 2])), draw(st.sampled_from([0, 1, (2, 0)]))
@@ -103,11 +103,11 @@ def test_winograd_only_where_its_many_weights_are_used_often(monkeypatch):
         original = getattr(plan, name)
         monkeypatch.setattr(plan, name, lambda *a, name=name, original=original: used.append(name) or original(*a))
     rng = np.random.default_rng(0)
-    weight = rng.integers(-2, 3, (32, 16, 3, 3)).astype(np.float32)
+    weight = rng.integers(-2, 3, (32, 32, 3, 3)).astype(np.float32)
     prepared = reference.conv2d_prepare(weight, padding=1)
     mc.set_winograd(2)
     for images, size in ((1, 7), (1, 14), (2, 7), (1, 5)):
-        x = rng.integers(-2, 3, (images, 16, size, size)).astype(np.float32)
+        x = rng.integers(-2, 3, (images, 32, size, size)).astype(np.float32)
         np.testing.assert_array_equal(cpu.conv2d_prepared(x, prepared), reference.conv2d_prepared(x, prepared))
     assert used == ["correlate", "correlate_squares", "correlate_squares", "correlate"]
 

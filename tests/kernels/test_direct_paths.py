@@ -1,5 +1,6 @@
 """Shapes for which the compiled convolutions have ways of their own, which random small shapes seldom reach."""
 
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
@@ -26,17 +27,20 @@ FULLY_CONNECTED = {
 LAYOUTS = "contiguous", "channels last", "channel slice", "reversed"
 
 
-@pytest.fixture(autouse=True)
-def keep_thread_count():
-    count = threads.get_num_threads()
-    yield
+@contextmanager
+def thread_count(count):
+    """So many threads; a context, because the mutants' suite calls tests without their fixtures."""
+    before = threads.get_num_threads()
     threads.set_num_threads(count)
+    try:
+        yield
+    finally:
+        threads.set_num_threads(before)
 
 
 def passes(home, x, weight, bias, grad, options):
     """Output and gradients, the second of the input added to ones."""
-    n, channels, height, width = x.shape
-    ones = np.ones((n, height, width, channels), x.dtype).transpose(0, 3, 1, 2)  # is added to where it lies
+    ones = in_layout(np.ones(x.shape, x.dtype), "channels last")
     return (
         home.conv2d(x, weight, bias, **options),
         home.conv2d_backward_input(grad, weight, x.shape, **options),
@@ -59,8 +63,8 @@ def check(case, dtype, layout):
     terms = np.prod(weight_shape[1:]), weight.size, weight.size, grad.size
     x, grad = in_layout(x, layout), in_layout(grad, layout)
     for count in (1, 2, 3):
-        threads.set_num_threads(count)
-        found, again = (passes(cpu, x, weight, bias, grad, options) for _ in range(2))
+        with thread_count(count):
+            found, again = (passes(cpu, x, weight, bias, grad, options) for _ in range(2))
         for actual, same, exact, number, scale in zip(found, again, expected, terms, scales, strict=True):
             assert_close(actual, exact.astype(dtype), terms=int(number), scale=scale)
             np.testing.assert_array_equal(actual, same)

@@ -110,7 +110,7 @@ def test_equals_direct_convolution(m, threads, squares, case):
 
 def test_bias_is_added_once():
     rng = np.random.default_rng(0)
-    x, weight = rng.standard_normal((2, 16, 5, 6), np.float32), rng.standard_normal((40, 16, 3, 3), np.float32)
+    x, weight = rng.standard_normal((2, 32, 5, 6), np.float32), rng.standard_normal((40, 32, 3, 3), np.float32)
     bias = rng.standard_normal(40, np.float32)
     with_bias, without = (kernels.conv2d(x, weight, b, padding=1) for b in (bias, None))
     np.testing.assert_allclose(with_bias, without + bias[:, None, None], rtol=1e-6)
@@ -135,13 +135,13 @@ def test_errors_are_what_the_docstring_says():
 @pytest.mark.parametrize(
     ("x", "weight", "options"),
     [
-        ((1, 15, 8, 8), (16, 15, 3, 3), {}),
-        ((1, 16, 8, 8), (15, 16, 3, 3), {}),
-        ((1, 16, 8, 8), (16, 16, 3, 3), {"stride": 2}),
-        ((1, 16, 8, 8), (16, 16, 3, 3), {"dilation": 2}),
-        ((1, 16, 8, 8), (16, 16, 5, 5), {}),
-        ((1, 16, 8, 8), (16, 16, 1, 3), {}),
-        ((1, 16, 8, 8), (16, 16, 3, 3), {"dtype": np.float64}),
+        ((1, 31, 8, 8), (32, 31, 3, 3), {}),
+        ((1, 32, 8, 8), (31, 32, 3, 3), {}),
+        ((1, 32, 8, 8), (32, 32, 3, 3), {"stride": 2}),
+        ((1, 32, 8, 8), (32, 32, 3, 3), {"dilation": 2}),
+        ((1, 32, 8, 8), (32, 32, 5, 5), {}),
+        ((1, 32, 8, 8), (32, 32, 1, 3), {}),
+        ((1, 32, 8, 8), (32, 32, 3, 3), {"dtype": np.float64}),
     ],
 )
 def test_everything_else_is_direct(x, weight, options):
@@ -151,7 +151,7 @@ def test_everything_else_is_direct(x, weight, options):
 
 
 def test_plan_follows_the_setting():
-    shapes = (1, 16, 8, 8), (16, 16, 3, 3)
+    shapes = (1, 32, 8, 8), (32, 32, 3, 3)
     for squares in (0, 2, 4):
         mc.set_winograd(squares)
         assert mc.get_winograd() == squares

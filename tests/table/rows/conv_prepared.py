@@ -119,7 +119,7 @@ ROWS = [
             "one pixel": prepared_case((1, 1, 1, 1), (1, 1, 1, 1)),
             "without bias": prepared_case((2, 3, 5, 6), (4, 3, 3, 3), bias=False, padding=1),
             "without ReLU": prepared_case((2, 3, 5, 6), (4, 3, 3, 3), relu=False, padding=1),
-            "Winograd": prepared_case((2, 20, 7, 9), (40, 20, 3, 3), padding=1),
+            "Winograd": prepared_case((2, 33, 7, 9), (40, 33, 3, 3), padding=1),
             "sums in pieces": prepared_case((1, 300, 4, 5), (70, 300, 1, 1)),
             "sums in pieces of several taps": prepared_case((2, 70, 6, 7), (40, 70, 1, 7), padding=(0, 3)),
             "many outputs of few pixels": prepared_case((1, 40, 3, 3), (200, 40, 3, 3), padding=1, stride=2),
