@@ -15,7 +15,7 @@ from ..conv_geometry import check_add_to, check_grad_output, conv2d_geometry, qu
 from ..layout import empty_images, zeros_images
 from ..placement import new_images
 from ..reference import conv as reference
-from .correlation import axes_of, forward_axes, gradient_axes
+from .axis import axes_of, forward_axes, gradient_axes
 from .linear import is_for_tiles, linear, linear_backward_input, linear_backward_weight
 from .plan import run_correlation, run_weights
 from .windows import has_adjacent_channels

@@ -13,8 +13,8 @@ from ..placement import new_images
 from ..reference import conv_prepared as reference
 from ..settings import get_winograd
 from . import depthwise
+from .axis import forward_axes
 from .conv import group_slices
-from .correlation import forward_axes
 from .depthwise_square import is_square
 from .packing import padded_bias
 from .plan import pack_weights, run_packed, squares_for

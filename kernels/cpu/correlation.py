@@ -10,30 +10,26 @@ unfolded: the tiles read the lines of the images, with a border of zeros where w
 
 import functools
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ..threads import get_num_threads
+from ..workspace import LINE
 from .compile import compiled
 from .parallel import count_parts, run
-from .tile import LINE, ROWS, VECTOR_BYTES, ask_for, lanes, make_tile
+from .tile import make_tile
+from .vectors import ROWS, VECTOR_BYTES, ask_for, lanes
 from .windows import Pixels, copy_lines, pixels_of
 
 __all__ = [
     "APART",
     "PIXELS",
     "SPARE",
-    "Axis",
-    "axes_of",
     "chunk_of",
     "correlate",
     "describe",
-    "forward_axes",
-    "forward_axis",
     "gather",
-    "gradient_axes",
     "layout_of",
     "multiply",
     "split_by_blocks",
@@ -50,62 +46,6 @@ STRETCH = 1.25  # how much larger than wanted a chunk may be, if it makes one ch
 CHUNK_NUMBERS = 1 << 17  # numbers of the source that these windows may span
 
 _full, _half = make_tile(ROWS, 2, ending=True), make_tile(ROWS, 1, ending=True)
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis of a correlation.
-
-    Output position q of `count` lies at pixel first + q * step of the output; it reads, for each of `taps`, an index
-    into the kernel, the source pixel q * stride + offset. Offsets ascend.
-    """
-
-    taps: tuple
-    offsets: tuple
-    count: int
-    stride: int = 1
-    first: int = 0
-    step: int = 1
-
-    @property
-    def span(self):
-        """How many source pixels lie from the first that a window reads to the last."""
-        return self.offsets[-1] - self.offsets[0] + 1
-
-    def inside(self, size):
-        """Whether all windows lie inside a source of `size` pixels."""
-        return self.offsets[0] >= 0 and (self.count - 1) * self.stride + self.offsets[-1] < size
-
-    def adjacent(self):
-        """Whether the source pixels of a window are neighbours."""
-        return self.span == len(self.offsets)
-
-
-def forward_axis(kernel, stride, dilation, before, count):
-    """The axis of a convolution with `before` zeros before the image and `count` outputs."""
-    return Axis(tuple(range(kernel)), tuple(i * dilation - before for i in range(kernel)), count, stride)
-
-
-def axes_of(geometry):
-    """(kernel, stride, dilation, zeros before) of the vertical and of the horizontal axis."""
-    before = (first for first, _ in geometry.padding)
-    return zip(geometry.kernel_size, geometry.stride, geometry.dilation, before, strict=True)
-
-
-def forward_axes(geometry):
-    """The vertical and the horizontal Axis of a convolution."""
-    return [forward_axis(*axis, count) for axis, count in zip(axes_of(geometry), geometry.output_size, strict=True)]
-
-
-def gradient_axes(kernel, stride, dilation, before, size):
-    """The classes of `size` input pixels: for each, the Axis that gathers its gradient, or None if nothing reads it."""
-    classes = []
-    for first in range(min(stride, size)):
-        reached = [i for i in reversed(range(kernel)) if (first + before - i * dilation) % stride == 0]
-        offsets = tuple((first + before - i * dilation) // stride for i in reached)
-        count = -(-(size - first) // stride)
-        classes.append(Axis(tuple(reached), offsets, count, 1, first, stride) if reached else None)
-    return classes
 
 
 class _Layout(NamedTuple):

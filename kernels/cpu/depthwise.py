@@ -14,12 +14,13 @@ from ..conv_geometry import check_grad_output, depthwise_geometry, quiet
 from ..layout import empty_images, zeros_images
 from ..placement import new_images
 from ..reference import depthwise as reference
+from .axis import axes_of, forward_axes, gradient_axes
 from .compile import compiled
-from .correlation import SPARE, axes_of, chunk_of, describe, forward_axes, gather, gradient_axes, layout_of
+from .correlation import SPARE, chunk_of, describe, gather, layout_of
 from .depthwise_square import correlate_squares, correlate_weights_squares, is_square
 from .depthwise_tile import PIXELS, TAPS, correlate_pixels, gradient_of_taps
 from .parallel import count_parts, run
-from .tile import lanes
+from .vectors import lanes
 from .windows import pixels_of
 
 __all__ = ["depthwise_conv2d", "depthwise_conv2d_backward_input", "depthwise_conv2d_backward_weight", "run_correlation"]

@@ -14,9 +14,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .arguments import Arguments
 from .compile import compiled
 from .parallel import count_parts, run
-from .tile import Vectors, integer_constant
+from .vectors import Vectors, integer_constant
 from .windows import pixels_of
 
 __all__ = [
@@ -34,20 +35,8 @@ AHEAD = 2048  # bytes
 OUTSIDE = -(1 << 62)  # where a pixel outside the image begins; stays negative if a little is added
 
 
-class _Tile:
-    """The arguments of an intrinsic by name, and what its two kinds have in common."""
-
-    def __init__(self, names, context, builder, signature, values):
-        self.context, self.builder = context, builder
-        self.kinds = dict(zip(names.split(), signature.args, strict=True))
-        self.values = dict(zip(names.split(), values, strict=True))
-        self.number = context.get_value_type(self.kinds["source"].dtype)
-
-    def data(self, name):
-        return self.context.make_array(self.kinds[name])(self.context, self.builder, self.values[name]).data
-
-    def integer(self, name):
-        return self.context.cast(self.builder, self.values[name], self.kinds[name], types.int64)
+class _Tile(Arguments):
+    """What the two kinds of tile have in common."""
 
     def pointers(self, table, count, array, outside):
         """Where the pixels begin that a table names: in `array`, or `outside`. Kept on the stack, registers are few."""
@@ -72,12 +61,12 @@ class _Tile:
     def for_channels(self, body):
         """Generate body(vectors, first channel) for all channels: whole vectors, then those that are left."""
         builder, channels = self.builder, self.integer("channels")
-        lanes = integer_constant(Vectors(builder, self.number, 0, channels).lanes)
+        lanes = integer_constant(Vectors(builder, self.number("source"), 0, channels).lanes)
         end = builder.mul(builder.sdiv(channels, lanes), lanes)
         with cgutils.for_range_slice(builder, integer_constant(0), end, lanes) as (channel, _):
-            body(Vectors(builder, self.number, 1, lanes), channel)
+            body(Vectors(builder, self.number("source"), 1, lanes), channel)
         with builder.if_then(builder.icmp_signed("<", end, channels)):
-            body(Vectors(builder, self.number, 1, builder.sub(channels, end)), end)
+            body(Vectors(builder, self.number("source"), 1, builder.sub(channels, end)), end)
 
 
 def _seen_by():
@@ -217,7 +206,7 @@ def _weights(start, stop, part, source, known, zeros, grad, channels, sums, tota
 
 
 def is_square(rows, columns):
-    """Whether the windows of two `correlation.Axis` are those of a 3x3 kernel at stride 1, dilation 1."""
+    """Whether the windows of two `axis.Axis` are those of a 3x3 kernel at stride 1, dilation 1."""
     return all(len(a.taps) == KERNEL and a.adjacent() and a.stride == a.step == 1 for a in (rows, columns))
 
 

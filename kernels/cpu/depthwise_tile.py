@@ -11,7 +11,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .tile import Vectors, integer_constant
+from .arguments import Arguments
+from .vectors import Vectors, integer_constant
 
 __all__ = ["PIXELS", "TAPS", "correlate_pixels", "gradient_of_taps"]
 
@@ -19,23 +20,8 @@ PIXELS = 8  # outputs at a time: they share the loads of the taps
 TAPS = 3  # gradients of taps at a time: they share the loads of the output's gradient; more need too many addresses
 
 
-class _Arguments:
-    """The arguments of an intrinsic by name."""
-
-    def __init__(self, names, context, builder, signature, values):
-        self.context, self.builder = context, builder
-        self.kinds = dict(zip(names, signature.args, strict=True))
-        self.values = dict(zip(names, values, strict=True))
-
-    def data(self, name):
-        return self.context.make_array(self.kinds[name])(self.context, self.builder, self.values[name]).data
-
-    def integer(self, name):
-        return self.context.cast(self.builder, self.values[name], self.kinds[name], types.int64)
-
-    def entry(self, table, index):
-        index = integer_constant(index) if isinstance(index, int) else index
-        return self.builder.load(self.builder.gep(table, [index]))
+def _entry(builder, table, index):
+    return builder.load(builder.gep(table, [index]))
 
 
 @intrinsic
@@ -44,14 +30,14 @@ def correlate_pixels(context, source, starts, offsets, taps, weights, channels, 
 
     For first <= r < first + PIXELS and c < channels. In compiled code.
     """
-    names = "source starts offsets taps weights channels target targets first".split()
+    names = "source starts offsets taps weights channels target targets first"
 
     def generate(context, builder, signature, values):
-        given = _Arguments(names, context, builder, signature, values)
-        kind = context.get_value_type(given.kinds["target"].dtype)
+        given = Arguments(names, context, builder, signature, values)
+        kind = given.number("target")
         channels, first, offsets = given.integer("channels"), given.integer("first"), given.data("offsets")
         rows = [builder.add(first, integer_constant(r)) for r in range(PIXELS)]
-        begins = [[given.entry(given.data(table), r) for r in rows] for table in ("starts", "targets")]
+        begins = [[_entry(builder, given.data(table), r) for r in rows] for table in ("starts", "targets")]
         pixels, results = (
             [builder.gep(given.data(array), [begin]) for begin in table]
             for array, table in zip(("source", "target"), begins, strict=True)
@@ -63,7 +49,7 @@ def correlate_pixels(context, source, starts, offsets, taps, weights, channels, 
             with cgutils.for_range(builder, given.integer("taps")) as loop:
                 weight = builder.add(builder.mul(loop.index, channels), channel)
                 weight = vector.load(builder.gep(given.data("weights"), [weight]), 0)
-                offset = builder.add(given.entry(offsets, loop.index), channel)
+                offset = builder.add(_entry(builder, offsets, loop.index), channel)
                 for pixel, total in zip(pixels, sums, strict=True):
                     seen = vector.load(builder.gep(pixel, [offset]), 0)
                     builder.store(vector.multiply_add(seen, weight, builder.load(total)), total)
@@ -89,14 +75,14 @@ def gradient_of_taps(
     """sums[t * channels + c] = sum over lines and k < inner of grad[grad_starts[line] + k * grad_step + c]
     * source[starts[line] + k * step + offsets[first + t] + c], for t < TAPS and c < channels. In compiled code.
     """
-    names = "grad grad_starts grad_step source starts step offsets first lines inner channels sums".split()
+    names = "grad grad_starts grad_step source starts step offsets first lines inner channels sums"
 
     def generate(context, builder, signature, values):
-        given = _Arguments(names, context, builder, signature, values)
-        kind = context.get_value_type(given.kinds["sums"].dtype)
+        given = Arguments(names, context, builder, signature, values)
+        kind = given.number("sums")
         channels, first = given.integer("channels"), given.integer("first")
         starts, grad_starts, offsets = given.data("starts"), given.data("grad_starts"), given.data("offsets")
-        taps = [given.entry(offsets, builder.add(first, integer_constant(t))) for t in range(TAPS)]
+        taps = [_entry(builder, offsets, builder.add(first, integer_constant(t))) for t in range(TAPS)]
         at, grad_at = (cgutils.alloca_once(builder, ir.IntType(64)) for _ in range(2))
         with _channel_blocks(builder, kind, channels) as (vector, channel):
             grad = builder.gep(given.data("grad"), [channel])
@@ -105,8 +91,8 @@ def gradient_of_taps(
             for total in totals:
                 builder.store(vector.zero, total)
             with cgutils.for_range(builder, given.integer("lines")) as line:
-                builder.store(given.entry(starts, line.index), at)
-                builder.store(given.entry(grad_starts, line.index), grad_at)
+                builder.store(_entry(builder, starts, line.index), at)
+                builder.store(_entry(builder, grad_starts, line.index), grad_at)
                 with cgutils.for_range(builder, given.integer("inner")):
                     here, grad_here = builder.load(at), builder.load(grad_at)
                     factor = vector.load(builder.gep(grad, [grad_here]), 0)

@@ -13,9 +13,11 @@ from .. import reference, workspace
 from ..conv_geometry import quiet
 from ..reference.linear import as_rows, check_backward_input, check_backward_weight, check_forward
 from ..threads import get_num_threads
+from ..workspace import LINE
 from .compile import compiled
 from .parallel import run
-from .tile import FEW_ROWS, ROWS, lanes, make_tile
+from .tile import make_tile
+from .vectors import FEW_ROWS, ROWS, lanes
 
 __all__ = ["is_for_tiles", "linear", "linear_backward_input", "linear_backward_weight"]
 
@@ -24,7 +26,6 @@ FEWEST_WEIGHTS = 1 << 17
 LONGEST_SUM = 1024  # products in one chain of additions; chains are added to each other
 PANEL = 1024  # columns of the input that stay in the cache while their gradients are made
 KEPT = 1 << 16  # numbers of the input gradient that stay in the second-level cache while all weights pass
-LINE = 16  # panels are multiples of this, so that two threads do not write to one line of the cache
 STREAMS = 16  # rows of weights read side by side
 
 _tall_tile, _wide_tile = make_tile(ROWS, 1, next_lines=4), make_tile(FEW_ROWS, 2)
@@ -111,7 +112,7 @@ def linear_backward_input(grad_output, weight):
     if not is_for_tiles(rows, weight.shape, weight, grad_output):
         return reference.linear_backward_input(grad_output, weight)
     size = min(KEPT // rows, -(-features // get_num_threads()))
-    size += -size % LINE
+    size += -size % (LINE // weight.itemsize)  # two threads must not write to one line of the cache
     grad_x = workspace.empty((*grad_output.shape[:-1], features), weight.dtype)
     run(
         _product, -(-features // size), grad_output.reshape(-1), outputs, 1, weight.reshape(-1), features, rows,

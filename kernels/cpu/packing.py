@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from .compile import compiled
 from .parallel import run
-from .tile import INT32, Vectors, copy_columns, integer_constant, lanes
+from .vectors import INT32, Vectors, copy_columns, integer_constant, lanes
 
 __all__ = ["pack", "padded_bias"]
 
@@ -121,7 +121,7 @@ def _pack(start, stop, part, weight, strides, taps, channels, outputs, width, pa
 
 
 def pack(weight, rows, columns):
-    """Weights (outputs, channels, KH, KW), of any strides, packed for a correlation along two `correlation.Axis`."""
+    """Weights (outputs, channels, KH, KW), of any strides, packed for a correlation along two `axis.Axis`."""
     outputs, channels, height, kernel_width = weight.shape
     if any(stride < 0 or stride % weight.itemsize for stride in weight.strides):
         weight = np.ascontiguousarray(weight)

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..conv_geometry import conv2d_geometry
 from ..settings import get_winograd
-from .correlation import axes_of, correlate, forward_axes, gradient_axes
+from .axis import axes_of, forward_axes, gradient_axes
+from .correlation import correlate
 from .packing import pack, padded_bias
 from .weight_gradient import correlate_weights
 from .winograd import correlate_squares, correlate_weights_squares, transform_kernels

@@ -12,6 +12,7 @@ import numpy as np
 from .. import checks
 from ..conv_geometry import quiet
 from ..reference import pool as reference
+from ..workspace import LINE
 from .compile import compiled
 from .parallel import run_if_large
 from .pool_axis import pixels_of_windows, windows_of_pixels
@@ -21,7 +22,6 @@ from .row_steps import empty_rows, rows_in_memory
 __all__ = ["avg_pool2d", "avg_pool2d_backward", "max_pool2d", "max_pool2d_backward", "mean_gradients", "means"]
 
 BYTE_TAPS = 256
-LINE = 16  # numbers of float32 in a line of the cache; of float64 every second line is asked for
 
 
 @compiled
@@ -40,13 +40,13 @@ def _max_pool(
     best, taps,
 ):  # fmt: skip
     """Lines [start, stop) of the outputs of all images. rows, columns: `Walks.table` of the windows."""
-    oh, ow = rows.shape[1], columns.shape[1]
+    oh, ow, near = rows.shape[1], columns.shape[1], LINE // source.itemsize
     for line in range(start, stop):
         n, y = line // oh, line % oh
         here = _seen(n, y, rows, row_step, height) * width * step
         after = _seen((line + 1) // oh, (line + 1) % oh, rows, row_step, height) * width * step
         for x in range(ow):
-            for i in range(here + (after - here) * x // ow, here + (after - here) * (x + 1) // ow, LINE):
+            for i in range(here + (after - here) * x // ow, here + (after - here) * (x + 1) // ow, near):
                 ask_for_line(source, i)
             pixel = ((n * height + rows[0, y]) * width + columns[0, x]) * step
             tap = rows[2, y] * kernel_width + columns[2, x]

@@ -13,7 +13,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .tile import Vectors, integer_constant
+from .arguments import Arguments
+from .vectors import Vectors, integer_constant
 
 __all__ = ["gradient_of_maximum", "gradient_of_mean", "maximum", "mean"]
 
@@ -45,36 +46,26 @@ class _Channels(Vectors):
         self._call(name, ir.VoidType(), integers, pointer, align, self.masks[part])
 
 
-class _Window:
-    """The arguments of a loop by name, and the loops over channels and over the walks."""
-
-    def __init__(self, names, context, builder, signature, values):
-        self.context, self.builder = context, builder
-        self.kinds = dict(zip(names.split(), signature.args, strict=True))
-        self.values = dict(zip(names.split(), values, strict=True))
-        self.number = context.get_value_type(self.kinds["out"].dtype)
+class _Window(Arguments):
+    """The loops over channels and over the walks."""
 
     def pointer(self, name, *indices):
         """To the element of an array whose number is the sum of the indices."""
-        array = self.context.make_array(self.kinds[name])(self.context, self.builder, self.values[name])
         index = indices[0]
         for more in indices[1:]:
             index = self.builder.add(index, more)
-        return self.builder.gep(array.data, [index])
-
-    def integer(self, name):
-        return self.context.cast(self.builder, self.values[name], self.kinds[name], types.int64)
+        return self.builder.gep(self.data(name), [index])
 
     def for_channels(self, body):
         """Generate body(vectors, how many of them, first channel) for all channels: `WIDE` at a time, then `NARROW`."""
         builder, channels = self.builder, self.integer("channels")
-        lanes = Vectors(builder, self.number, 0, channels).lanes
+        lanes = Vectors(builder, self.number("out"), 0, channels).lanes
         wide = integer_constant(WIDE * lanes)
         end = builder.mul(builder.sdiv(channels, wide), wide)
         with cgutils.for_range_slice(builder, integer_constant(0), end, wide) as (channel, _):
-            body(_Channels(builder, self.number, WIDE, wide), WIDE, channel)
+            body(_Channels(builder, self.number("out"), WIDE, wide), WIDE, channel)
         with cgutils.for_range_slice(builder, end, channels, integer_constant(NARROW * lanes)) as (channel, _):
-            body(_Channels(builder, self.number, NARROW, builder.sub(channels, channel)), NARROW, channel)
+            body(_Channels(builder, self.number("out"), NARROW, builder.sub(channels, channel)), NARROW, channel)
 
     def walk(self, names, body, after_row=None):
         """Generate body(*numbers) for all numbers of several walks side by side, row by row."""

@@ -15,7 +15,7 @@ from .correlation import APART, PIXELS, SPARE, multiply, split_by_blocks
 from .depthwise_square import LINES, MADE, SEEN, describe_squares, outputs_of_tile, place_tile
 from .depthwise_square import PIXELS as TILE_PIXELS
 from .parallel import count_parts, run
-from .tile import lanes
+from .vectors import lanes
 from .windows import Pixels, pixels_of
 
 __all__ = ["correlate_separable", "lines_at_once"]

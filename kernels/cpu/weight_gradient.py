@@ -11,7 +11,8 @@ import numpy as np
 from .compile import compiled
 from .correlation import SPARE, chunk_of, describe, gather, layout_of
 from .parallel import count_parts, run
-from .tile import FEW_ROWS, ROWS, copy_columns, lanes, make_tile
+from .tile import make_tile
+from .vectors import FEW_ROWS, ROWS, copy_columns, lanes
 from .windows import Pixels, is_matrix, pixels_of
 
 __all__ = ["correlate_weights"]

@@ -26,10 +26,14 @@ import numba
 import numpy as np
 
 from ..threads import get_num_threads
+from ..workspace import LINE
+from .axis import Axis
 from .compile import compiled
-from .correlation import SPARE, SUMMANDS, Axis, chunk_of, describe, gather, layout_of, split_by_blocks
+from .correlation import SPARE, SUMMANDS, chunk_of, describe, gather, layout_of, split_by_blocks
 from .parallel import count_parts, run
-from .tile import LINE, ROWS, ask_for, lanes, make_tile, make_transform
+from .tile import make_tile
+from .transform import make_transform
+from .vectors import ROWS, ask_for, lanes
 from .windows import Pixels, pixels_of
 
 __all__ = ["correlate_squares", "correlate_weights_squares", "transform_kernels"]

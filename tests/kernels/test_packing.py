@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minception.kernels.cpu.correlation import Axis
+from minception.kernels.cpu.axis import Axis
 from minception.kernels.cpu.packing import pack, padded_bias
-from minception.kernels.cpu.tile import lanes
+from minception.kernels.cpu.vectors import lanes
 
 
 def expected(weight, rows, columns):
