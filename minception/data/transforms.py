@@ -66,26 +66,34 @@ class Compose:
 
 
 class RandomCrop:
-    """Pad each side by `padding` pixels, then cut out a window of the original size at a uniformly drawn place.
+    """Pad each side by `padding` pixels, then cut out a square window at a uniformly drawn place.
 
+    size: pixels a side of the window; None for windows of the images' own height and width.
     mode: "zero" pads with 0 (black before `Standardize`), "reflect" mirrors the image without repeating its edge.
     He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2, pads CIFAR-10 with 4 zeros.
     """
 
-    def __init__(self, padding=4, mode="zero"):
+    def __init__(self, padding=4, mode="zero", size=None):
         if mode not in ("zero", "reflect"):
             raise ValueError(f'RandomCrop: mode must be "zero" or "reflect", got {mode!r}')
         if _integer("RandomCrop", "padding", padding) < 0:
             raise ValueError(f"RandomCrop: padding must be non-negative, got {padding}")
-        self.padding, self.mode = padding, mode
+        if size is not None and _integer("RandomCrop", "size", size) < 1:
+            raise ValueError(f"RandomCrop: size must be positive, got {size}")
+        self.padding, self.mode, self.size = padding, mode, size
 
     def __call__(self, images, generator):
         _check_call("RandomCrop", images, generator)
-        n, c, h, w = images.shape
-        padded = self._pad(to_channels_last(images))
-        padded = padded.reshape(n, h + 2 * self.padding, (w + 2 * self.padding) * c)  # (N, H', W' * C)
+        n, c, *size = images.shape
+        padded = self._pad(to_channels_last(images))  # (N, H', W', C)
+        h, w = size if self.size is None else (self.size, self.size)
+        room = padded.shape[1] - h, padded.shape[2] - w
+        if min(room) < 0:
+            whole = " x ".join(map(str, padded.shape[1:3]))
+            raise ValueError(f"RandomCrop: windows of {h} x {w} pixels do not fit padded images of {whole}")
+        padded = padded.reshape(n, padded.shape[1], padded.shape[2] * c)  # (N, H', W' * C)
         windows = sliding_window_view(padded, (h, w * c), axis=(1, 2))[:, :, ::c]  # (N, tops, lefts, H, W * C)
-        top, left = generator.integers(0, 2 * self.padding + 1, size=(2, n))
+        top, left = (generator.integers(0, most + 1, size=n) for most in room)
         return to_channels_first(windows[np.arange(n), top, left].reshape(n, h, w, c))
 
     def _pad(self, images):
@@ -104,7 +112,8 @@ class RandomCrop:
         return padded
 
     def __repr__(self):
-        return f"RandomCrop(padding={self.padding}, mode={self.mode!r})"
+        size = "" if self.size is None else f", size={self.size}"
+        return f"RandomCrop(padding={self.padding}, mode={self.mode!r}{size})"
 
 
 class RandomHorizontalFlip:
@@ -196,11 +205,11 @@ class Standardize:
         return f"Standardize(mean={self.mean.tolist()}, std={self.std.tolist()})"
 
 
-def training_transform(statistics, *, padding=4, flip=True, cutout=0, mode="zero"):
+def training_transform(statistics, *, padding=4, flip=True, cutout=0, mode="zero", size=None):
     """The usual augmentation of small pictures: crop, flip, cut out, standardise; a zero or False leaves one out."""
     mean, std = _pair("training_transform", statistics)
     steps = [
-        RandomCrop(padding, mode) if padding else None,
+        RandomCrop(padding, mode, size) if padding or size else None,
         RandomHorizontalFlip() if flip else None,
         Cutout(cutout, tuple(np.rint(255 * np.asarray(mean)).astype(int).tolist())) if cutout else None,
         Standardize(mean, std),

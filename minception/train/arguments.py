@@ -9,7 +9,18 @@ from dataclasses import fields
 
 from minception import models
 
-from .config import GAMMA, LR, MOMENTUM, ONECYCLE_WARMUP, STEP_EPOCHS, WEIGHT_DECAY, TrainConfig
+from .config import (
+    CROP,
+    CROP_SHARE,
+    GAMMA,
+    LR,
+    MOMENTUM,
+    ONECYCLE_WARMUP,
+    STEP_EPOCHS,
+    WEIGHT_DECAY,
+    WINOGRAD,
+    TrainConfig,
+)
 
 LATEST = object()  # the value of --resume without a path
 DEFAULT = TrainConfig()
@@ -54,7 +65,8 @@ def _add_data(group):
     _option(
         group,
         "--augment",
-        help="standard: random 4-pixel shifts and horizontal flips; none: images as they are "
+        help="standard: random 4-pixel shifts and horizontal flips; reflect: the same, with mirrored pixels instead of "
+        "black ones outside the image; none: images as they are "
         f"(default {DEFAULT.augment})",
     )
     _option(
@@ -63,6 +75,23 @@ def _add_data(group):
         type=int,
         metavar="SIZE",
         help=f"also blank a random square of SIZE pixels a side (default {DEFAULT.cutout}: none)",
+    )
+
+
+    _option(
+        group,
+        "--crop",
+        type=int,
+        metavar="SIZE",
+        help="train on random windows of SIZE x SIZE pixels in the first epochs, which takes less time; 0: never "
+        f"(default: {_each(CROP)}, others 0)",
+    )
+    _option(
+        group,
+        "--crop-epochs",
+        type=int,
+        metavar="N",
+        help=f"how many epochs these are (default: {CROP_SHARE:.0%} of --epochs)".replace("%", "%%"),
     )
 
 
@@ -178,6 +207,14 @@ def _add_run(group):
         "--kernels",
         help="cpu: the fast kernels; reference: the plain NumPy ones, slower and made to be read "
         f"(default {DEFAULT.kernels})",
+    )
+    _option(
+        group,
+        "--winograd",
+        type=int,
+        metavar="SQUARES",
+        help="0, 2 or 4: 3x3 convolutions of --kernels cpu make squares of so many outputs a side with fewer "
+        f"multiplications; 4 is the fastest and rounds the most (default {WINOGRAD})",
     )
     group.add_argument(
         "--output",

@@ -6,16 +6,21 @@ from dataclasses import asdict, dataclass, fields, replace
 DATA = ("auto", "cifar10", "cifar100", "synthetic")
 SCHEDULES = ("onecycle", "cosine", "step", "exponential", "constant")
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
-AUGMENTATIONS = ("standard", "none")
+AUGMENTATIONS = ("standard", "reflect", "none")
 DEVICES = ("cpu", "auto")
 KERNELS = ("cpu", "reference")
+SQUARES = (0, 2, 4)
 
 # Defaults that depend on another setting, chosen when the setting itself is None.
-LR = {"sgd": 0.1, "rmsprop": 0.003, "adam": 0.003, "adamw": 0.003}
+LR = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.003, "adamw": 0.003}
 WEIGHT_DECAY = {"sgd": 5e-4, "rmsprop": 5e-5, "adam": 5e-5, "adamw": 0.05}
 MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
 GAMMA = {"step": 0.1, "exponential": 0.94}
 STEP_EPOCHS = 10
+CROP = {"mini_inception": 24}  # pixels; of networks that are trained on windows at first
+IMAGE_SIZE = 32  # of all the data sets
+CROP_SHARE = 0.6  # of all epochs
+WINOGRAD = 4
 ONECYCLE_WARMUP = 0.25  # of all epochs
 
 # Schedules whose learning rate depends on the number of epochs: it is fixed once the run has begun.
@@ -23,7 +28,7 @@ PLANNED_SCHEDULES = ("onecycle", "cosine")
 # Settings of the machine rather than of the experiment.
 CHANGEABLE = ("data_dir", "threads", "device", "kernels")
 # Settings that older runs do not name; their defaults are what those runs did.
-ADDED_LATER = {"width", "aux_logits"}
+ADDED_LATER = {"width", "aux_logits", "crop", "crop_epochs", "winograd"}
 
 
 class ConfigError(ValueError):
@@ -41,9 +46,11 @@ class TrainConfig:
     data_dir: str | None = None
     limit_train: int | None = None
     limit_test: int | None = None
-    augment: str = "standard"
+    augment: str = "reflect"
     cutout: int = 0
-    epochs: int = 10
+    crop: int | None = None
+    crop_epochs: int | None = None
+    epochs: int = 18
     batch_size: int = 128
     optimizer: str = "sgd"
     lr: float | None = None
@@ -60,6 +67,7 @@ class TrainConfig:
     threads: int | None = None
     device: str = "cpu"
     kernels: str = "cpu"
+    winograd: int | None = None
 
     def validate(self, model_names):
         """Raise ConfigError for the first setting out of its range, or without effect beside the others."""
@@ -69,13 +77,16 @@ class TrainConfig:
         _one_of("--optimizer", self.optimizer, OPTIMIZERS)
         _one_of("--augment", self.augment, AUGMENTATIONS)
         _one_of("--kernels", self.kernels, KERNELS)
+        if self.winograd is not None:
+            _one_of("--winograd", self.winograd, SQUARES)
         if self.device not in DEVICES:
             raise ConfigError(
                 f"--device {self.device}: this version computes on the CPU only; use --device cpu"
             )
         for name in ("epochs", "batch_size", "step_epochs", "threads", "limit_train", "limit_test"):
             _in_range(self, name, 1)
-        for name in ("cutout", "seed", "weight_decay", "warmup_epochs"):
+        _in_range(self, "crop", 0, most=IMAGE_SIZE)
+        for name in ("cutout", "crop_epochs", "seed", "weight_decay", "warmup_epochs"):
             _in_range(self, name, 0)
         _in_range(self, "width", 0, above=True)
         _in_range(self, "lr", 0, above=True)
@@ -87,6 +98,10 @@ class TrainConfig:
             raise ConfigError(
                 f"--warmup-epochs {self.warmup_epochs:g} must be less than --epochs {self.epochs}"
             )
+        if self.crop_epochs is not None and self.crop_epochs > self.epochs:
+            raise ConfigError(f"--crop-epochs {self.crop_epochs} must be at most --epochs {self.epochs}")
+        _no_effect(self, "crop", self.augment != "none" or not self.crop, "--augment none")
+        _no_effect(self, "crop_epochs", self.crop != 0 or not self.crop_epochs, "--crop 0")
         _no_effect(self, "momentum", self.optimizer in MOMENTUM, f"--optimizer {self.optimizer}")
         _no_effect(self, "nesterov", self.optimizer == "sgd", f"--optimizer {self.optimizer}")
         _no_effect(self, "nesterov", self.momentum != 0 or not self.nesterov, "--momentum 0")
@@ -98,6 +113,7 @@ class TrainConfig:
         """Return the config with every default that depends on others filled in."""
         sgd = self.optimizer == "sgd"
         momentum = _first(self.momentum, MOMENTUM.get(self.optimizer))
+        crop = _first(self.crop, 0 if self.augment == "none" else CROP.get(self.model, 0))
         warmup = ONECYCLE_WARMUP * self.epochs if self.schedule == "onecycle" else 0.0
         return replace(
             self,
@@ -108,7 +124,10 @@ class TrainConfig:
             warmup_epochs=_first(self.warmup_epochs, warmup),
             gamma=_first(self.gamma, GAMMA.get(self.schedule)),
             step_epochs=_first(self.step_epochs, STEP_EPOCHS if self.schedule == "step" else None),
+            crop=crop,
+            crop_epochs=_first(self.crop_epochs, int(CROP_SHARE * self.epochs)) if crop else 0,
             threads=_first(self.threads, available_threads),
+            winograd=_first(self.winograd, WINOGRAD),
         )
 
     def changed(self, given, dataset, path):
@@ -161,7 +180,7 @@ def _first(*values):
 
 def _one_of(spelling, value, known):
     if value not in known:
-        raise ConfigError(f"{spelling} {value}: unknown; choose one of {', '.join(known)}")
+        raise ConfigError(f"{spelling} {value}: unknown; choose one of {', '.join(map(str, known))}")
 
 
 def _in_range(config, name, least, above=False, below=None, most=None):

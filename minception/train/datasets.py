@@ -25,12 +25,13 @@ class Data:
     test: data.ImageDataset
     statistics: data.ChannelStatistics
 
-    def train_loader(self, config):
-        """Shuffled, augmented batches for a TrainConfig: float32 (N, 3, H, W) and int64 (N,)."""
-        if config.augment == "standard":
-            transform = data.training_transform(self.statistics, cutout=config.cutout)
-        else:
-            transform = data.training_transform(self.statistics, padding=0, flip=False, cutout=config.cutout)
+    def train_loader(self, config, epoch):
+        """Shuffled, augmented batches of an epoch for a TrainConfig: float32 (N, 3, H, W) and int64 (N,)."""
+        none = {"padding": 0, "flip": False}
+        options = {"standard": {}, "reflect": {"mode": "reflect"}, "none": none}[config.augment]
+        if epoch < (config.crop_epochs or 0):
+            options = {"padding": 0, "size": config.crop}
+        transform = data.training_transform(self.statistics, cutout=config.cutout, **options)
         return data.DataLoader(
             self.train.images,
             self.train.labels,

@@ -43,6 +43,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--batch-size", type=int, default=256, metavar="N", help="images at a time (default %(default)s)"
     )
+    parser.add_argument(
+        "--mirrored", action="store_true", help="average the probabilities over each image and its mirror image"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all)")
     parser.add_argument("--device", default="cpu", help="cpu | auto; this version computes on the CPU")
     parser.add_argument("--kernels", default="cpu", help="cpu | reference (default %(default)s)")
@@ -69,7 +72,7 @@ def run(arguments):
         model = build_model(config, len(record["data"]["class_names"]))
         checkpoint.load_into(model, state_dict, path)
         with CompilationLine(not arguments.no_progress).watching(arguments.kernels):
-            result = evaluate(model, images.test_loader(arguments.batch_size))
+            result = evaluate(model, images.test_loader(arguments.batch_size), mirrored=arguments.mirrored)
     if not np.isfinite(result.loss):
         raise RunError(f"{path}: the network's loss is {result.loss}; its weights are of no use")
     numbers = summary(result, images.test.class_names)

@@ -38,11 +38,17 @@ def fused(model, example=None):
     return model.eval()
 
 
-def evaluate(model, loader, each_batch=lambda images: None):
+def _log_mean_probability(first, second):
+    """Logits of the mean of two arrays of probabilities, which are given by logits (N, classes)."""
+    return ((F.softmax(first, 1) + F.softmax(second, 1)) / 2).log()
+
+
+def evaluate(model, loader, each_batch=lambda images: None, *, mirrored=False):
     """Run `model` in eval mode, fused, without recording, over one epoch of `loader`; return an Evaluation.
 
     What runs is a `fused` copy where possible. `each_batch` is called after each batch with its size; what it raises
-    ends the evaluation.
+    ends the evaluation. mirrored: the probabilities of classes are averaged over each image and its mirror image, left
+    to right.
     """
     was_training = model.training
     running, loss, labels, predictions = None, 0.0, [], []
@@ -52,6 +58,8 @@ def evaluate(model, loader, each_batch=lambda images: None):
                 if running is None:
                     running = fused(model, mc.from_numpy(images[:1]))
                 logits = running(mc.from_numpy(images))
+                if mirrored:
+                    logits = _log_mean_probability(logits, running(mc.from_numpy(images[..., ::-1])))
                 loss += float(F.cross_entropy(logits, batch_labels, reduction="sum"))
                 labels.append(batch_labels)
                 predictions.append(np.asarray(logits).argmax(axis=1))

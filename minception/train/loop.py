@@ -19,8 +19,9 @@ def train(state, data, config, folder, progress, interruption):
     state: TrainingState, fresh or resumed, changed in place. data: Data. folder: RunFolder.
     Raises Interrupted between two steps after Ctrl-C, and NonFiniteError when the numbers run away.
     """
-    train_loader, test_loader = data.train_loader(config), data.test_loader(config.batch_size)
+    test_loader = data.test_loader(config.batch_size)
     while state.epoch < config.epochs:
+        train_loader = data.train_loader(config, state.epoch)
         with progress.epoch(state, config.epochs, train_loader.num_images):
             train_epoch(state, train_loader, config, progress, interruption)
             started = time.perf_counter()

@@ -3,6 +3,7 @@
 import platform
 import shlex
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .build import build_state
 from .compile_ahead import compile_ahead
 from .config import TrainConfig
 from .errors import Interrupted, NonFiniteError, RunError
+from .evaluation import evaluate
 from .folder import RunFolder
 from .interruption import Interruption
 from .loop import train
@@ -51,7 +53,8 @@ def run(arguments):
         raise
     _announce(config, data, state, folder)
     again = f"{arguments.command} --resume {shlex.quote(str(folder.path))}"
-    with mc.use_kernels(config.kernels), np.errstate(all="ignore"):  # the loop itself checks every loss
+    kernels, winograd = mc.use_kernels(config.kernels), _winograd(config.winograd)
+    with kernels, winograd, np.errstate(all="ignore"):  # the loop itself checks every loss
         return _carry_through(state, data, config, folder, not arguments.no_progress, again)
 
 
@@ -98,7 +101,7 @@ def _load_data(config, saved, show):
 
 def _prepare(config, data, folder, saved):
     """Build the state, fill it from the checkpoint of a resumed run, and bring the folder up to date."""
-    state = build_state(config, data.train.num_classes, len(data.train_loader(config)))
+    state = build_state(config, data.train.num_classes, len(data.train_loader(config, 0)))
     if saved is not None:
         resume.restore(state, saved, folder.checkpoint)
     versions = {"minception": mc.__version__, "numpy": np.__version__, "python": platform.python_version()}
@@ -122,10 +125,11 @@ def _carry_through(state, data, config, folder, show, again):
         compile_ahead(state, config, data.train.images.shape[1:], data.train.num_classes, show)
         with Interruption() as interruption:
             train(state, data, config, folder, Progress(show), interruption)
+            mirrored = _mirrored(state, data, config, interruption)
     except Interrupted:
         check_before_saving(state)
         folder.save_checkpoint(state)
-        batches = len(data.train_loader(config))
+        batches = len(data.train_loader(config, state.epoch))
         note(f"Saved {folder.checkpoint} after epoch {state.epoch} and {state.batch} of {batches} batches.")
         note(f"Continue with:\n  {again}")
         return INTERRUPTED
@@ -136,7 +140,28 @@ def _carry_through(state, data, config, folder, show, again):
         raise NonFiniteError(f"{error}\nThe last good checkpoint is kept in {folder.checkpoint}.") from error
     last, best = state.history[-1], state.best
     note(
-        f"Finished: test accuracy {last['test_accuracy']:.2%}, best {best['test_accuracy']:.2%} after epoch "
+        f"Finished: test accuracy {last['test_accuracy']:.2%}{mirrored}, best {best['test_accuracy']:.2%} after epoch "
         f"{best['epoch']}. Log, curves and weights are in {folder.path}"
     )
     return 0
+
+
+@contextmanager
+def _winograd(squares):
+    """Inside the `with` block, `mc.set_winograd(squares)`; None, of older runs, leaves it as it is."""
+    before = mc.get_winograd()
+    mc.set_winograd(before if squares is None else squares)
+    try:
+        yield
+    finally:
+        mc.set_winograd(before)
+
+
+def _mirrored(state, data, config, interruption):
+    """What to say of the test images seen twice, where the network was trained on mirrored images too."""
+    if config.augment == "none":
+        return ""
+    test = evaluate(
+        state.model, data.test_loader(config.batch_size), lambda images: interruption.check(), mirrored=True
+    )
+    return f" ({test.accuracy:.2%} averaged over each image and its mirror image)"

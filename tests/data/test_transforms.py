@@ -111,6 +111,22 @@ def test_crop_equals_padding_and_cutting_each_image(images, padding, mode, seed)
     assert result.dtype == np.uint8
 
 
+@given(images=images_of_any_shape, size=st.integers(1, 9), padding=st.integers(0, 3), seed=seeds)
+def test_crop_of_a_size_of_its_own(images, size, padding, seed):
+    """Height and width may leave different room: the places of the windows are drawn for each."""
+    room = [extent + 2 * padding - size for extent in images.shape[2:]]
+    if min(room) < 0:
+        with pytest.raises(ValueError, match=f"windows of {size} x {size} pixels do not fit padded images"):
+            RandomCrop(padding, size=size)(images, generator(seed))
+        return
+    result, draws = RandomCrop(padding, size=size)(images, generator(seed)), generator(seed)
+    tops, lefts = (draws.integers(0, most + 1, size=len(images)) for most in room)
+    for image, cropped, top, left in zip(images, result, tops, lefts, strict=True):
+        padded = np.pad(image, ((0, 0), (padding, padding), (padding, padding)))
+        np.testing.assert_array_equal(cropped, padded[:, top : top + size, left : left + size])
+    assert result.shape[2:] == (size, size) and result.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
 def test_crop_draws_every_window_of_each_image_equally_often(rng):
     image = random_images(rng, n=1, h=5, w=4)
     results = RandomCrop(2)(np.repeat(image, 5000, axis=0), generator())
@@ -214,6 +230,9 @@ def test_training_and_evaluation_transforms():
         "Compose([RandomCrop(padding=3, mode='reflect'), RandomHorizontalFlip(probability=0.5), "
         f"Cutout(size=8, fill=(128, 102, 76)), {standardize}])"
     )
+    assert repr(training_transform(statistics, padding=0, flip=False, size=5)) == (
+        f"Compose([RandomCrop(padding=0, mode='zero', size=5), {standardize}])"
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 2, 2), (CHUNK + 1, 2, 3, 1), (7, 1, 5, 4)])
@@ -249,6 +268,7 @@ def test_cifar_constants_are_plausible(statistics):
         (lambda: RandomCrop(-1), ValueError, "RandomCrop: padding must be non-negative, got -1"),
         (lambda: RandomCrop(2, "wrap"), ValueError, "RandomCrop: mode must be .* got 'wrap'"),
         (lambda: RandomCrop(4, "reflect")(np.zeros((1, 3, 9, 4), np.uint8), generator()), ValueError, "reflect.*9 x 4"),
+        (lambda: RandomCrop(2, size=0), ValueError, "RandomCrop: size must be positive, got 0"),
         (lambda: RandomHorizontalFlip(1.5), ValueError, r"probability must be in \[0, 1\], got 1.5"),
         (lambda: RandomHorizontalFlip(float("nan")), ValueError, "probability must be in .* got nan"),
         (lambda: Cutout(0), ValueError, "Cutout: size must be positive, got 0"),

@@ -67,11 +67,11 @@ def test_frozen_layers_keep_nothing():
 def test_is_that_of_the_first_to_keep_it():
     """A concatenation counts in the module that reads it first. Its branches keep it once, and one byte a pixel for the
     max pool, which needs nothing kept where it reads images."""
-    model = nn.Sequential(models.mini_inception().inception2a, models.mini_inception().inception2b)
-    first, second = summarize(model, 8, 32).rows
-    inside = summarize(models.mini_inception().inception2b, 8, 128)
-    assert second.activation_bytes == inside.activation_bytes + 128 * PLANE + 128 * 8 * 8
-    assert first.activation_bytes == sum(row.activation_bytes for row in summarize(model[0], 8, 32).rows)
+    model = nn.Sequential(models.mini_inception().inception3a, models.mini_inception().inception3b)
+    first, second = summarize(model, 8, 224).rows
+    inside = summarize(models.mini_inception().inception3b, 8, 448)
+    assert second.activation_bytes == inside.activation_bytes + 448 * PLANE + 448 * 8 * 8
+    assert first.activation_bytes == sum(row.activation_bytes for row in summarize(model[0], 8, 224).rows)
 
 
 @pytest.mark.parametrize("build", [models.mini_inception, models.mini_xception, TwoHeads])

@@ -192,11 +192,10 @@ def test_every_module_is_there():
     assert {name for name, module in model.named_modules() if isinstance(module, drawn)} <= modules
     titles = [frame.texts for frame in picture.frames]
     assert titles == [
-        ("inception2a", "128 x 16 x 16"),
-        ("inception2b", "128 x 16 x 16"),
-        ("inception3a", "256 x 8 x 8"),
-        ("inception3b", "256 x 8 x 8"),
-        ("inception4a", "416 x 4 x 4"),
+        ("inception2a", "224 x 16 x 16"),
+        ("inception3a", "448 x 8 x 8"),
+        ("inception3b", "448 x 8 x 8"),
+        ("inception4a", "704 x 4 x 4"),
     ]
     for title, _ in titles:
         assert [box.texts[0].split(",")[0] for box in picture.inside(title)].count("3x3 conv") == 3

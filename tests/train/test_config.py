@@ -29,6 +29,13 @@ GOOD = TrainConfig(model="one")
         ({"limit_train": 0}, "--limit-train must be at least 1, got 0"),
         ({"limit_test": -5}, "--limit-test must be at least 1, got -5"),
         ({"seed": -1}, "--seed must be at least 0, got -1"),
+        ({"crop": -1}, "--crop must be at least 0 and at most 32, got -1"),
+        ({"crop": 33}, "--crop must be at least 0 and at most 32, got 33"),
+        ({"crop_epochs": -1}, "--crop-epochs must be at least 0, got -1"),
+        ({"crop": 24, "crop_epochs": 9, "epochs": 8}, "--crop-epochs 9 must be at most --epochs 8"),
+        ({"crop": 24, "augment": "none"}, "--crop has no effect with --augment none"),
+        ({"crop": 0, "crop_epochs": 5}, "--crop-epochs has no effect with --crop 0"),
+        ({"winograd": 3}, "--winograd 3: unknown; choose one of 0, 2, 4"),
         ({"cutout": -1}, "--cutout must be at least 0, got -1"),
         ({"width": 0.0}, "--width must be greater than 0, got 0.0"),
         ({"width": float("nan")}, "--width must be greater than 0, got nan"),
@@ -90,9 +97,27 @@ def test_settings_of_another_version():
         TrainConfig.from_dict(values)
 
 
-def test_settings_of_a_run_made_before_there_were_widths_and_heads():
+@pytest.mark.parametrize(
+    "settings, crop, epochs",
+    [
+        ({"model": "mini_inception", "epochs": 20}, 24, 12),
+        ({"model": "mini_inception", "epochs": 1}, 24, 0),
+        ({"model": "mini_inception", "epochs": 20, "crop": 16, "crop_epochs": 3}, 16, 3),
+        ({"model": "mini_inception", "crop": 0}, 0, 0),
+        ({"model": "mini_inception", "augment": "none"}, 0, 0),
+        ({"model": "other"}, 0, 0),
+        ({"model": "other", "crop": 28, "epochs": 10}, 28, 6),
+    ],
+)
+def test_windows_at_first(settings, crop, epochs):
+    resolved = TrainConfig(**settings).resolve(available_threads=1)
+    assert (resolved.crop, resolved.crop_epochs) == (crop, epochs)
+
+
+def test_settings_of_a_run_made_before_there_were_some():
     values = GOOD.to_dict()
-    del values["width"], values["aux_logits"]
+    for name in ("width", "aux_logits", "crop", "crop_epochs", "winograd"):
+        del values[name]
     assert TrainConfig.from_dict(values) == GOOD
 
 
@@ -121,7 +146,7 @@ def test_help_names_the_defaults():
     for words in (
         f"(default {GOOD.epochs})",
         f"(default {GOOD.batch_size})",
-        "(default: sgd 0.1",
+        "(default: sgd 0.2",
         "onecycle 25% of --epochs",
         "(default runs/MODEL-DATE-TIME)",
     ):

@@ -167,16 +167,41 @@ def test_augmentation_is_for_training_only():
     mean, std = (np.reshape(values, (3, 1, 1)) for values in chosen.statistics)
     expected = (chosen.test.images / 255 - mean) / std
     np.testing.assert_allclose(plain, expected, atol=1e-5)
-    augmented, labels = next(iter(chosen.train_loader(CONFIG).epoch(0)))
-    as_they_are, same_labels = next(iter(chosen.train_loader(replace(CONFIG, augment="none")).epoch(0)))
+    augmented, labels = next(iter(chosen.train_loader(CONFIG, 0).epoch(0)))
+    as_they_are, same_labels = next(iter(chosen.train_loader(replace(CONFIG, augment="none"), 0).epoch(0)))
     np.testing.assert_array_equal(labels, same_labels)
     assert not np.array_equal(augmented, as_they_are)
 
 
+def test_outside_the_image_are_mirrored_pixels_or_black_ones():
+    """Black pixels are the darkest that a standardised image can have; these images are bright."""
+    chosen, _ = select("synthetic", limit_train=20, limit_test=10)
+    bright = replace(chosen, train=replace(chosen.train, images=np.maximum(chosen.train.images, 100)))
+    black = (0 - bright.statistics.mean) / bright.statistics.std
+    found = {}
+    for augment in ("standard", "reflect"):
+        images, _ = next(iter(bright.train_loader(replace(CONFIG, augment=augment), 0).epoch(0)))
+        found[augment] = np.isclose(images, black.reshape(3, 1, 1), atol=1e-4).any()
+    assert found == {"standard": True, "reflect": False}
+
+
+def test_windows_in_the_first_epochs():
+    chosen, _ = select("synthetic", limit_train=20, limit_test=10)
+    config = replace(CONFIG, crop=24, crop_epochs=2)
+    sizes = [next(iter(chosen.train_loader(config, epoch).epoch(epoch)))[0].shape[2:] for epoch in range(4)]
+    assert sizes == [(24, 24), (24, 24), (32, 32), (32, 32)]
+    whole, _ = next(iter(chosen.train_loader(replace(CONFIG, augment="none"), 0).epoch(0)))
+    windows, _ = next(iter(chosen.train_loader(config, 0).epoch(0)))
+    for image, window in zip(whole, windows, strict=True):
+        places = np.lib.stride_tricks.sliding_window_view(image, (24, 24), axis=(1, 2))  # (3, 9, 9, 24, 24)
+        seen = window[:, None, None]
+        assert any((places == turned).all(axis=(0, 3, 4)).any() for turned in (seen, seen[..., ::-1]))
+
+
 def test_cutout_hides_a_square():
     chosen, _ = select("synthetic", limit_train=20, limit_test=10)
-    plain, _ = next(iter(chosen.train_loader(replace(CONFIG, augment="none")).epoch(0)))
-    cut, _ = next(iter(chosen.train_loader(replace(CONFIG, augment="none", cutout=8)).epoch(0)))
+    plain, _ = next(iter(chosen.train_loader(replace(CONFIG, augment="none"), 0).epoch(0)))
+    cut, _ = next(iter(chosen.train_loader(replace(CONFIG, augment="none", cutout=8), 0).epoch(0)))
     changed = (plain != cut).any(axis=1).sum(axis=(1, 2))
     assert (changed > 0).all() and (changed <= 64).all()
 
@@ -184,7 +209,7 @@ def test_cutout_hides_a_square():
 def test_order_follows_the_seed():
     chosen, _ = select("synthetic", limit_train=20, limit_test=10)
     labels = [
-        np.concatenate([batch for _, batch in chosen.train_loader(replace(CONFIG, seed=seed)).epoch(0)])
+        np.concatenate([batch for _, batch in chosen.train_loader(replace(CONFIG, seed=seed), 0).epoch(0)])
         for seed in (0, 0, 1)
     ]
     np.testing.assert_array_equal(labels[0], labels[1])

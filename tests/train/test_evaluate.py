@@ -204,6 +204,18 @@ def test_evaluating_leaves_the_model_as_it_was():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_averaging_over_mirror_images():
+    chosen = datasets.select("synthetic", limit_train=20, limit_test=30)
+    model = models.create("tiny", num_classes=10, in_channels=3)
+    found = evaluate(model, chosen.test_loader(7), mirrored=True)
+    (images, labels), model = next(iter(chosen.test_loader(30).epoch(0))), model.double().eval()
+    both = [np.asarray(model(mc.Tensor(x.astype(float)))) for x in (images, np.flip(images, axis=3))]
+    mean = sum(np.exp(x) / np.exp(x).sum(axis=1, keepdims=True) for x in both) / 2
+    np.testing.assert_array_equal(found.predictions, mean.argmax(axis=1))
+    np.testing.assert_allclose(found.loss, -np.log(mean[np.arange(30), labels]).mean(), rtol=1e-5)
+    assert not np.array_equal(*(x.argmax(axis=1) for x in both)), "the test needs a network that sees a difference"
+
+
 def test_evaluation_runs_a_fused_copy(monkeypatch):
     """With the same results up to rounding, and the model where it was if its layers are watched or cannot be fused."""
     chosen = datasets.select("synthetic", limit_train=20, limit_test=30)

@@ -44,7 +44,7 @@ def grads_of(model, images, labels, label_smoothing):
 def test_steps_of_gradient_descent(data):
     """Two steps, without momentum and decay: weights -= lr * gradient, each gradient afresh."""
     chosen = config()
-    batches = list(data.train_loader(chosen).epoch(0))[:2]
+    batches = list(data.train_loader(chosen, 0).epoch(0))[:2]
     state, twin = (build_state(chosen, 10, 4) for _ in range(2))
     for images, labels in batches:
         draws = mc.default_generator().bit_generator.state
@@ -92,6 +92,14 @@ def test_each_epoch_holds_every_image_once_in_an_order_of_its_own(data, monkeypa
     np.testing.assert_array_equal(np.sort(first), np.sort(data.train.labels))
     np.testing.assert_array_equal(np.sort(second), np.sort(data.train.labels))
     assert not np.array_equal(first, second)
+
+
+def test_the_first_epochs_see_windows(data, monkeypatch):
+    sizes = []
+    spy(monkeypatch, "train_step", lambda state, images, *rest: sizes.append(images.shape[2:]))
+    chosen = replace(config(), crop=24, crop_epochs=1)
+    loop.train(build_state(chosen, 10, 4), data, chosen, NoFolder(), Progress(False), Interruption())
+    assert sizes == [(24, 24)] * 4 + [(32, 32)] * 4
 
 
 def test_weights_that_break_in_the_last_step_are_not_saved(quick, tmp_path, capsys):

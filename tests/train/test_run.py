@@ -10,7 +10,9 @@ import pytest
 import safetensors.torch
 from PIL import Image
 
+import minception as mc
 from minception import checkpoint, models
+from minception.train import train_command
 from tests.train.conftest import QUICK
 
 
@@ -32,7 +34,7 @@ def test_a_run_and_its_folder(quick, tmp_path, capsys):
     with open(run / "log.csv", newline="") as file:
         assert [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)] == log
     best = max(log, key=lambda row: row["test_accuracy"])
-    assert f"test accuracy {log[-1]['test_accuracy']:.2%}, best {best['test_accuracy']:.2%}" in err
+    assert re.search(rf"test accuracy {log[-1]['test_accuracy']:.2%} \(.*\), best {best['test_accuracy']:.2%}", err)
     assert "tiny, " in err and "90 training and 40 test images" in err and "output in run" in err
 
 
@@ -112,12 +114,33 @@ def test_curves_are_a_picture_with_lines(minception, tmp_path):
         ["--optimizer", "adamw", "--schedule", "exponential"],
         ["--optimizer", "rmsprop", "--momentum", 0.5, "--schedule", "step", "--step-epochs", 1],
         ["--clip-grad-norm", 1, "--cutout", 8, "--schedule", "constant"],
+        ["--augment", "standard", "--crop", 20, "--crop-epochs", 1, "--winograd", 0],
         ["--augment", "none", "--no-nesterov", "--label-smoothing", 0],
         ["--kernels", "cpu", "--device", "auto"],
     ],
 )
 def test_options(quick, options):
     assert quick("--output", "run", "--epochs", 1, *options) == 0
+
+
+def test_accuracy_over_mirror_images(quick, minception, tmp_path, capsys):
+    """Said after a run that mirrored its training images; the same that `evaluate` says."""
+    quick("--output", "run", "--epochs", 1)
+    said = re.search(r"\((.*)% averaged over each image and its mirror image\)", capsys.readouterr().err)[1]
+    minception("evaluate", "run", "--limit-test", 40, "--mirrored")
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["accuracy"] == float(said) / 100
+    quick("--output", "other", "--epochs", 1, "--augment", "none")
+    assert "mirror" not in capsys.readouterr().err
+
+
+def test_winograd_is_as_before_after_a_run(quick, tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(train_command, "compile_ahead", lambda *_: used.append(mc.get_winograd()))
+    before = mc.get_winograd()
+    for options in ([], ["--winograd", 0], ["--kernels", "reference"]):
+        quick("--output", f"run{len(used)}", "--epochs", 1, *options)
+        assert mc.get_winograd() == before
+    assert used == [4, 0, 4]
 
 
 def test_clipping_limits_the_step(quick, tmp_path):

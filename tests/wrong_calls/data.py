@@ -110,6 +110,14 @@ TABLES = {
     "data.RandomCrop": [
         *random_transforms(data.RandomCrop),
         *not_integers("padding", data.RandomCrop),
+        wrong("size zero", lambda: data.RandomCrop(size=0), ValueError, "size must be positive, got 0"),
+        wrong("size no integer", lambda: data.RandomCrop(size=2.5), TypeError, "size must be an integer, got 2.5"),
+        wrong(
+            "windows too large",
+            lambda: data.RandomCrop(0, size=9)(IMAGES, GENERATOR),
+            ValueError,
+            "windows of 9 x 9 pixels do not fit padded images of 8 x 8",
+        ),
         wrong("padding negative", lambda: data.RandomCrop(-1), ValueError, "padding must be non-negative, got -1"),
         wrong(
             "mode unknown",

@@ -29,18 +29,17 @@ class Inception(nn.Module):
 class MiniInception(nn.Module):
     def __init__(self, num_classes=10, in_channels=3):
         super().__init__()
-        self.stem = ConvBNReLU(in_channels, 32, 3, 1)
-        self.inception2a = Inception(32, 32, (32, 48), (16, 24), 24)
-        self.inception2b = Inception(128, 32, (32, 48), (16, 24), 24)
-        self.inception3a = Inception(128, 64, (48, 96), (24, 48), 48)
-        self.inception3b = Inception(256, 64, (64, 96), (32, 48), 48)
-        self.inception4a = Inception(256, 96, (80, 160), (40, 80), 80)
-        self.fc = nn.Linear(416, num_classes)
+        self.stem = nn.Sequential(ConvBNReLU(in_channels, 32, 3, 1), ConvBNReLU(32, 64, 3, 1))
+        self.inception2a = Inception(64, 32, (64, 128), (16, 32), 32)
+        self.inception3a = Inception(224, 64, (128, 256), (32, 64), 64)
+        self.inception3b = Inception(448, 64, (128, 256), (32, 64), 64)
+        self.inception4a = Inception(448, 128, (192, 384), (48, 96), 96)
+        self.fc = nn.Linear(704, num_classes)
 
     def forward(self, x):
         halve = nn.MaxPool2d(2)
         x = halve(self.stem(x))
-        x = halve(self.inception2b(self.inception2a(x)))
+        x = halve(self.inception2a(x))
         x = halve(self.inception3b(self.inception3a(x)))
         return self.fc(self.inception4a(x).mean((2, 3)))
 
