@@ -50,7 +50,7 @@ class TrainConfig:
     cutout: int = 0
     crop: int | None = None
     crop_epochs: int | None = None
-    epochs: int = 18
+    epochs: int = 20
     batch_size: int = 128
     optimizer: str = "sgd"
     lr: float | None = None
