@@ -194,10 +194,10 @@ class Function:
 
 def _on_their_device(name, arrays, options):
     """Context in which an operation computes where its arrays lie, those among its options too; all on one device."""
-    if all(array is None or type(array) is np.ndarray for array in (*arrays, *options.values())):
+    involved = [*arrays, *(option for option in options.values() if getattr(option, "ndim", 0))]
+    if all(array is None or type(array) is np.ndarray for array in involved):
         return on_device("cpu")
-    among_options = (option for option in options.values() if hasattr(option, "strides"))
-    return on_device(require_one_device(name, *arrays, *among_options))
+    return on_device(require_one_device(name, *involved))
 
 
 def _share_memory(a, b):

@@ -34,6 +34,13 @@ def require_gpu():
         raise RuntimeError(f'the kernels "cuda" need an NVIDIA GPU and CuPy: {error}') from None
 
 
+def gpu_name(index):
+    """What the GPU calls itself, such as "NVIDIA H200"."""
+    import cupy
+
+    return cupy.cuda.runtime.getDeviceProperties(index)["name"].decode()
+
+
 def _last_line(error):
     """What CuPy's message of many lines, framed by "====", ends with: the original error."""
     lines = [line.strip() for line in str(error).splitlines()]

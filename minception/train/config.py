@@ -7,8 +7,7 @@ DATA = ("auto", "cifar10", "cifar100", "synthetic")
 SCHEDULES = ("onecycle", "cosine", "step", "exponential", "constant")
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
 AUGMENTATIONS = ("standard", "none")
-DEVICES = ("cpu", "auto")
-KERNELS = ("cpu", "reference")
+KERNELS = ("cpu", "cuda", "reference")
 
 # Defaults that depend on another setting, chosen when the setting itself is None.
 LR = {"sgd": 0.1, "rmsprop": 0.003, "adam": 0.003, "adamw": 0.003}
@@ -58,8 +57,8 @@ class TrainConfig:
     gamma: float | None = None
     seed: int = 0
     threads: int | None = None
-    device: str = "cpu"
-    kernels: str = "cpu"
+    device: str = "auto"
+    kernels: str | None = None
 
     def validate(self, model_names):
         """Raise ConfigError for the first setting out of its range, or without effect beside the others."""
@@ -68,11 +67,8 @@ class TrainConfig:
         _one_of("--schedule", self.schedule, SCHEDULES)
         _one_of("--optimizer", self.optimizer, OPTIMIZERS)
         _one_of("--augment", self.augment, AUGMENTATIONS)
-        _one_of("--kernels", self.kernels, KERNELS)
-        if self.device not in DEVICES:
-            raise ConfigError(
-                f"--device {self.device}: this version computes on the CPU only; use --device cpu"
-            )
+        if self.kernels is not None:
+            _one_of("--kernels", self.kernels, KERNELS)
         for name in ("epochs", "batch_size", "step_epochs", "threads", "limit_train", "limit_test"):
             _in_range(self, name, 1)
         for name in ("cutout", "seed", "weight_decay", "warmup_epochs"):
@@ -94,8 +90,9 @@ class TrainConfig:
         _no_effect(self, "step_epochs", self.schedule == "step", f"--schedule {self.schedule}")
         _no_effect(self, "data_dir", self.data != "synthetic", "--data synthetic")
 
-    def resolve(self, available_threads):
-        """Return the config with every default that depends on others filled in."""
+    def resolve(self, available_threads, auto_device="cpu"):
+        """Return the config with every default that depends on others filled in. `auto_device`: what "auto" is."""
+        device = auto_device if self.device == "auto" else self.device
         sgd = self.optimizer == "sgd"
         momentum = _first(self.momentum, MOMENTUM.get(self.optimizer))
         warmup = ONECYCLE_WARMUP * self.epochs if self.schedule == "onecycle" else 0.0
@@ -109,6 +106,8 @@ class TrainConfig:
             gamma=_first(self.gamma, GAMMA.get(self.schedule)),
             step_epochs=_first(self.step_epochs, STEP_EPOCHS if self.schedule == "step" else None),
             threads=_first(self.threads, available_threads),
+            device=device,
+            kernels=_first(self.kernels, device.partition(":")[0]),
         )
 
     def changed(self, given, dataset, path):
@@ -134,6 +133,8 @@ class TrainConfig:
                 f"options contradict the checkpoint {path}:\n  " + "\n  ".join(conflicts) + "\n"
                 "Leave them out to continue the run, or start a new one without --resume."
             )
+        if "device" in changes and "kernels" not in changes and self.kernels != "reference":
+            changes["kernels"] = None  # those of the new device
         return replace(self, **changes)
 
     def to_dict(self):

@@ -10,11 +10,12 @@ those only what the engine uses. As in CuPy, functions of NumPy that are called 
 `tensor.to("cuda")` down to the launch of a kernel is the code that runs on a GPU. What it cannot show: that CuPy and
 NVRTC take what they are given, and anything that depends on the hardware.
 
-Read for it: CuPy 14.2, `cupy/__init__.py` for what there is, and `_core/core.pyx` and `_core/_routines_indexing.pyx` for
-conversion, operators, indexing and devices.
+Read for it: CuPy 14.2, `cupy/__init__.py` for what there is, and `_core/core.pyx` and `_core/_routines_indexing.pyx`
+for conversion, operators, indexing and devices.
 """
 
 import functools
+import importlib.machinery
 import numbers
 import threading
 import types
@@ -414,7 +415,10 @@ def _functions():
             Device=Device,
             memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             runtime=types.SimpleNamespace(
-                CUDARuntimeError=CUDARuntimeError, getDevice=current_device, getDeviceCount=_device_count
+                CUDARuntimeError=CUDARuntimeError,
+                getDevice=current_device,
+                getDeviceCount=_device_count,
+                getDeviceProperties=lambda device: {"name": b"Stand-in %d" % device},
             ),
         ),
     }
@@ -431,6 +435,7 @@ def make_module(devices=2):
     """The module to be put into `sys.modules["cupy"]`, on a machine with so many GPUs, whose memory has no end."""
     _machine.devices, _machine.largest, _current.device = devices, 1 << 62, 0
     module = types.ModuleType("cupy")
+    module.__spec__ = importlib.machinery.ModuleSpec("cupy", None)
     vars(module).update(_functions())
     return module
 
