@@ -17,8 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from . import kernels, tensor
-from .kernels.arrays import FLOAT_DTYPES
+from .device import require_one_device
+from .kernels.arrays import FLOAT_DTYPES, array_module
 from .kernels.dispatch import watched
+from .kernels.transfer import device_of, on_device, on_device_of, to_device
 
 _modes = ContextVar("modes", default=(True,))  # innermost last; every thread starts with the default
 
@@ -126,8 +128,9 @@ class Function:
                 raise TypeError(f"{node.name}: input {position} must be a Tensor, got {type(t).__name__}")
         recording = is_grad_enabled()
         node.needs_input_grad = tuple(recording and t is not None and t.requires_grad for t in inputs)
-        with np.errstate(all="ignore"):
-            array = watched(node, node.forward, *(None if t is None else t._array for t in inputs), **options)
+        arrays = [None if t is None else t._array for t in inputs]
+        with np.errstate(all="ignore"), _on_their_device(node.name, arrays, options):
+            array = watched(node, node.forward, *arrays, **options)
         counter = next((t._counter for t in inputs if t is not None and _share_memory(array, t._array)), None)
         output = tensor.Tensor._wrap(array, counter)
         if any(node.needs_input_grad) and output.is_floating_point():
@@ -189,9 +192,20 @@ class Function:
         return None if self._retained is None else self._retained()
 
 
+def _on_their_device(name, arrays, options):
+    """Context in which an operation computes where its arrays lie, those among its options too; all on one device."""
+    involved = [*arrays, *(option for option in options.values() if getattr(option, "ndim", 0))]
+    if all(array is None or type(array) is np.ndarray for array in involved):
+        return on_device("cpu")
+    return on_device(require_one_device(name, *involved))
+
+
 def _share_memory(a, b):
     """Whether two arrays may overlap in memory; arrays that own their memory do so only if they are one."""
-    return a is b or ((a.base is not None or b.base is not None) and np.may_share_memory(a, b))
+    if a is b or (a.base is None and b.base is None):
+        return a is b
+    module = array_module(a)
+    return module is array_module(b) and module.may_share_memory(a, b)
 
 
 def count_consumers(*roots):
@@ -212,16 +226,21 @@ def count_consumers(*roots):
 
 def _run_hooks(hooks, grad):
     for hook in list(hooks.values()):
-        # Read-only, because other branches of the graph may hold the same array.
-        replacement = hook(tensor.Tensor._wrap(tensor.Tensor._wrap(grad).numpy()))
+        replacement = hook(tensor.Tensor._wrap(_for_reading(grad)))
         if replacement is not None:
-            replacement = tensor.as_tensor(replacement)._array
+            replacement = to_device(tensor.as_tensor(replacement)._array, device_of(grad))
             if replacement.shape != grad.shape:
                 raise RuntimeError(
                     f"gradient hook: the replacement must have shape {grad.shape}, got {replacement.shape}"
                 )
             grad = replacement.astype(grad.dtype, copy=False)
     return grad
+
+
+def _for_reading(grad):
+    """The gradient as hooks get it: other branches of the graph may hold the same array, so it is read-only, or, where
+    no array is, a copy."""
+    return tensor.Tensor._wrap(grad).numpy() if isinstance(grad, np.ndarray) else grad.copy()
 
 
 def _sum(a, b):
@@ -266,27 +285,33 @@ def _walk(root, gradient, retain_graph):
     ready = [start]
     while ready:
         node = ready.pop()
-        grad = _run_hooks(node._hooks, grads.pop(node))
-        if not isinstance(node, Function):
-            node._accumulate_grad(grad)
+        with on_device_of(grads[node]):
+            _visit(node, grads, waiting, ready, retain_graph)
+
+
+def _visit(node, grads, waiting, ready, retain_graph):
+    """Run one node, or reach a leaf, and hand on the gradients."""
+    grad = _run_hooks(node._hooks, grads.pop(node))
+    if not isinstance(node, Function):
+        node._accumulate_grad(grad)
+        return
+    retained = node.retained_output()
+    if retained is not None:
+        retained._accumulate_grad(grad)
+    edge = node.edges[0] if node.adds_to_sum and node.edges else None
+    if edge is not None and edge.origin in grads and _is_ours_alone(grads, edge.origin):
+        node._sum_so_far = grads.pop(edge.origin)
+    edges, input_grads = node.edges, node.run_backward(grad)
+    if not retain_graph:
+        node.release()
+    del grad
+    for edge, input_grad in zip(edges, input_grads, strict=True):
+        if edge is None:
             continue
-        retained = node.retained_output()
-        if retained is not None:
-            retained._accumulate_grad(grad)
-        edge = node.edges[0] if node.adds_to_sum and node.edges else None
-        if edge is not None and edge.origin in grads and _is_ours_alone(grads, edge.origin):
-            node._sum_so_far = grads.pop(edge.origin)
-        edges, input_grads = node.edges, node.run_backward(grad)
-        if not retain_graph:
-            node.release()
-        del grad
-        for edge, input_grad in zip(edges, input_grads, strict=True):
-            if edge is None:
-                continue
-            origin = edge.origin
+        origin = edge.origin
+        with on_device_of(input_grad):
             input_grad = input_grad.astype(edge.dtype, copy=False)
             grads[origin] = watched(origin, _sum, grads[origin], input_grad) if origin in grads else input_grad
-            waiting[origin] -= 1
-            if waiting[origin] == 0:
-                ready.append(origin)
-        input_grads = input_grad = None  # so that `_is_ours_alone` sees only the references in `grads`
+        waiting[origin] -= 1
+        if waiting[origin] == 0:
+            ready.append(origin)

@@ -19,6 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .kernels.arrays import array_module
+from .kernels.transfer import to_numpy
+from .tensor import Tensor
+
 VERSION = 1
 METADATA_KEY = "minception"  # a single key: the order of several would differ from run to run
 CHECKPOINT, WEIGHTS = "checkpoint", "weights"
@@ -81,8 +85,11 @@ def _write(path, kind, arrays, content):
 
 
 def _tensor(array):
-    """An array safetensors may serialise: it reads raw memory, so strides must be C's and bytes native."""
-    array = np.asarray(array)
+    """An array safetensors may serialise: it reads raw memory, so strides must be C's and bytes native.
+
+    Arrays on a GPU are copied.
+    """
+    array = np.asarray(to_numpy(array._array if isinstance(array, Tensor) else array))
     return np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
@@ -216,7 +223,7 @@ def _encode(value, place, arrays):
     Values that JSON lacks become one-key dictionaries: {"$tensor": name}, {"$tuple": [...]},
     {"$float": "nan"}, and {"$items": [[key, value], ...]} for dictionaries with other than plain string keys.
     """
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) or array_module(value) is not np:
         if place in arrays:
             raise ValueError(f"save: two arrays would be named {place!r}")
         arrays[place] = _tensor(value)

@@ -4,6 +4,7 @@ import numpy as np
 
 from .autograd import no_grad
 from .kernels.checks import positive, real
+from .kernels.transfer import to_numpy
 from .tensor import Tensor, as_tensor
 
 ELEMENTWISE_LIMIT = 256
@@ -30,6 +31,8 @@ def gradcheck(function, inputs, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=
     different values for equal inputs raises ValueError, and so does an eps that is not positive; a function that does
     not return tensors raises TypeError. Disagreement raises GradcheckError, or returns False if
     `raise_exception` is False.
+
+    Inputs may lie on a GPU: the function runs there, the comparison on the CPU.
 
     The truncation error of a central difference is O(eps**2), its rounding error about 1e-16 / eps relative to
     the size of the scalar (Press et al., "Numerical Recipes", 3rd edition, section 5.7).
@@ -63,8 +66,8 @@ class _Scalar:
     def __init__(self, function, inputs, rng):
         self.function = function
         self.inputs = inputs
-        values = [output._array for output in self._outputs(inputs)]
-        again = [output._array for output in self._outputs(inputs)]
+        values = [to_numpy(output._array) for output in self._outputs(inputs)]
+        again = [to_numpy(output._array) for output in self._outputs(inputs)]
         if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(values, again, strict=True)):
             raise ValueError("gradcheck: the function gives different values for the same inputs (random?)")
         self.cotangents = [rng.standard_normal(value.shape) for value in values]
@@ -85,11 +88,11 @@ class _Scalar:
         fresh = [t.detach().requires_grad_() if i in checked else t for i, t in enumerate(self.inputs)]
         total = 0.0
         for output, cotangent in zip(self._outputs(fresh), self.cotangents, strict=True):
-            total = (output * as_tensor(cotangent)).sum() + total
+            total = (output * as_tensor(cotangent, device=output.device)).sum().cpu() + total
         if isinstance(total, Tensor) and total.requires_grad:
             total.backward()
         return [
-            np.zeros(fresh[i].shape) if fresh[i].grad is None else fresh[i].grad._array for i in checked
+            np.zeros(fresh[i].shape) if fresh[i].grad is None else to_numpy(fresh[i].grad._array) for i in checked
         ]
 
     def slope(self, position, direction, eps):
@@ -97,10 +100,11 @@ class _Scalar:
         values = []
         for sign in (1, -1):
             inputs = list(self.inputs)
-            inputs[position] = Tensor(inputs[position]._array + sign * eps * direction)
+            x = inputs[position]
+            inputs[position] = Tensor(to_numpy(x._array) + sign * eps * direction, device=x.device)
             with no_grad():
                 outputs = self._outputs(inputs)
-            values.append([output._array for output in outputs])
+            values.append([to_numpy(output._array) for output in outputs])
         difference = sum(
             float((cotangent * (up - down)).sum())
             for cotangent, up, down in zip(self.cotangents, *values, strict=True)

@@ -7,6 +7,8 @@ PyTorch documentation, "Tensor Attributes: type promotion".
 
 import numpy as np
 
+from .kernels.transfer import on_device_of
+
 DEFAULT_FLOAT = np.dtype(np.float32)
 DTYPES = tuple(
     np.dtype(t)
@@ -48,7 +50,7 @@ def as_array(data, dtype=None, name="Tensor"):
         if array.dtype == np.float64 and not hasattr(data, "dtype") and dtype is None:
             dtype = _dtype_of_items(data)
     if dtype is not None:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"), on_device_of(array):
             array = array.astype(dtype, copy=False)
     check_dtype(name, array.dtype)
     return array

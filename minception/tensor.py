@@ -8,6 +8,9 @@ differ, the docstring says so.
 import numpy as np
 
 from . import autograd
+from .device import parse_device, require_one_device
+from .kernels.arrays import array_module
+from .kernels.transfer import device_of, on_device_of, to_device, to_numpy
 from .promotion import as_array, category, check_dtype
 
 
@@ -34,18 +37,20 @@ class HookHandle:
 class Tensor:
     """An n-dimensional array on which operations can be differentiated.
 
-    `Tensor(data, dtype=None, requires_grad=False)` copies `data` (an array, a tensor, a number or nested lists).
-    Python floats become float32 and Python integers int64; arrays keep their dtype. Dtypes: float16, float32,
-    float64, the integers and bool; only floating tensors can require gradients.
+    `Tensor(data, dtype=None, requires_grad=False, device=None)` copies `data` (an array, a tensor, a number or nested
+    lists). Python floats become float32 and Python integers int64; arrays keep their dtype. Dtypes: float16, float32,
+    float64, the integers and bool; only floating tensors can require gradients. The tensor lies on `device` ("cpu",
+    "cuda" or "cuda:N"), by default where `data` does.
 
     `np.asarray(tensor)` is a read-only view, so that no value needed by a backward pass changes unnoticed; to
-    write, use `tensor[...] = value` or another in-place method where nothing is being recorded.
+    write, use `tensor[...] = value` or another in-place method where nothing is being recorded. A tensor on a GPU has
+    no such view: `np.asarray(tensor.cpu())` is a copy.
     """
 
     __array_priority__ = 1000  # array + tensor calls Tensor.__radd__
 
-    def __init__(self, data, dtype=None, requires_grad=False):
-        self._array = np.array(as_array(data, dtype))
+    def __init__(self, data, dtype=None, requires_grad=False, device=None):
+        self._array = _copied("Tensor", data, dtype, device)
         self._init_state()
         self.requires_grad_(requires_grad)
 
@@ -69,7 +74,7 @@ class Tensor:
     shape = property(lambda self: self._array.shape)
     dtype = property(lambda self: self._array.dtype)
     ndim = property(lambda self: self._array.ndim)
-    device = property(lambda self: "cpu")
+    device = property(lambda self: device_of(self._array))
     is_leaf = property(lambda self: self.grad_fn is None)
     requires_grad = property(lambda self: self._requires_grad, lambda self, value: self.requires_grad_(value))
     _version = property(lambda self: self._counter.value)
@@ -90,7 +95,12 @@ class Tensor:
         return np.issubdtype(self.dtype, np.floating)
 
     def numpy(self):
-        """A read-only view of the values as a NumPy array; copy it to write."""
+        """A read-only view of the values as a NumPy array; copy it to write. Raises TypeError for one on a GPU."""
+        if self.device != "cpu":
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
         view = self._array.view()
         view.flags.writeable = False
         return view
@@ -99,7 +109,7 @@ class Tensor:
         if copy or (dtype is not None and np.dtype(dtype) != self.dtype):
             if copy is False:
                 raise ValueError(f"Tensor: a {self.dtype} tensor cannot become {dtype} without a copy")
-            return np.array(self._array, dtype=dtype)
+            return np.array(self.numpy(), dtype=dtype)
         return self.numpy()
 
     def item(self):
@@ -141,8 +151,9 @@ class Tensor:
 
     def __repr__(self):
         prefix = "tensor("
-        text = np.array2string(self._array, separator=", ", prefix=prefix, precision=4)
-        notes = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
+        text = np.array2string(to_numpy(self._array), separator=", ", prefix=prefix, precision=4)
+        notes = "" if self.device == "cpu" else f", device='{self.device}'"
+        notes += "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
         if self.grad_fn is not None:
             notes += f", grad_fn=<{self.grad_fn.name}>"
         elif self.requires_grad:
@@ -155,7 +166,8 @@ class Tensor:
         if self.grad_fn is not None:
             raise RuntimeError("deepcopy: only leaf tensors can be copied; call detach() or clone() first")
         copy = type(self).__new__(type(self))
-        copy._array = self._array.copy(order="K")
+        with on_device_of(self._array):
+            copy._array = self._array.copy(order="K")
         copy._init_state()
         copy.requires_grad = self.requires_grad
         copy.grad = None if self.grad is None else self.grad.clone()
@@ -191,9 +203,12 @@ class Tensor:
                 raise RuntimeError(
                     f"backward: gradient can be left out only for one element, this tensor has shape {self.shape}"
                 )
-            gradient = np.ones(self.shape, self.dtype)
+            with on_device_of(self._array):
+                gradient = array_module(self._array).ones(self.shape, self.dtype)
         else:
-            gradient = as_array(gradient, self.dtype, "backward: gradient")
+            if isinstance(gradient, Tensor):
+                require_one_device("backward", self._array, gradient._array)
+            gradient = to_device(as_array(gradient, self.dtype, "backward: gradient"), self.device)
             if gradient.shape != self.shape:
                 raise RuntimeError(
                     f"backward: gradient must have the tensor's shape {self.shape}, got {gradient.shape}"
@@ -203,7 +218,7 @@ class Tensor:
     def _accumulate_grad(self, grad):
         if self.grad is None:
             # A copy in this tensor's own memory order: the array that arrived may belong to somebody else.
-            own = np.empty_like(self._array)
+            own = array_module(self._array).empty_like(self._array)
             own[...] = grad
             self.grad = Tensor._wrap(own)
         else:
@@ -250,12 +265,16 @@ class Tensor:
         self._counter.value += 1
 
     def _write(self, name, index, value):
+        """Write an array of this dtype, from wherever it lies, at a raw index."""
+        value = to_device(value, self.device)
         try:
             first, second = ops.split_index(index, self.ndim)
-            if second is None:
-                self._array[first] = value
-            else:
-                self._array[first][second] = value
+            with on_device_of(self._array):
+                if second is None:
+                    self._array[ops.checked_index(first, self._array)] = value
+                else:
+                    part = self._array[first]
+                    part[ops.checked_index(second, part)] = value
         except (IndexError, ValueError) as error:
             raise type(error)(f"{name}: shape {self.shape}: {error}") from None
         self._bump_version()
@@ -299,7 +318,7 @@ class Tensor:
         return self._replace("mul_", self * other)
 
     def copy_(self, other):
-        """Write the values of `other` (broadcast to this shape) into this tensor's memory."""
+        """Write the values of `other` (broadcast to this shape, from any device) into this tensor's memory."""
         return self._in_place("copy_", Ellipsis, other)
 
     def fill_(self, value):
@@ -309,11 +328,22 @@ class Tensor:
         return self._in_place("zero_", Ellipsis, 0)
 
 
-def as_tensor(data, dtype=None):
-    """`data` itself if it is a tensor (of that dtype), else a new tensor."""
+def as_tensor(data, dtype=None, device=None):
+    """`data` itself if it is a tensor (of that dtype, on that device), else a new tensor."""
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)
-    return Tensor._wrap(np.array(as_array(data, dtype, "as_tensor")))
+        data = data if dtype is None else data.to(dtype)
+        return data if device is None else data.to(parse_device("as_tensor", device))
+    return Tensor._wrap(_copied("as_tensor", data, dtype, device))
+
+
+def _copied(name, data, dtype, device):
+    """`as_array` in memory of its own, on a device, by default that of the data."""
+    array = as_array(data, dtype, name)
+    moved = array if device is None else to_device(array, parse_device(name, device))
+    if moved is not array:
+        return moved
+    with on_device_of(array):
+        return array_module(array).array(array)
 
 
 def from_numpy(array):

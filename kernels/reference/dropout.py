@@ -13,6 +13,7 @@ import numpy as np
 from .. import checks
 from ..arrays import array_module
 from ..layout import to_nchw
+from ..transfer import device_of, to_device
 
 __all__ = ["dropout", "dropout_backward"]
 
@@ -20,7 +21,8 @@ __all__ = ["dropout", "dropout_backward"]
 def draw_uniform(generator, shape, dtype):
     """Uniform numbers in [0, 1). Images (N, C, H, W) are drawn channels-last, as they lie in memory.
 
-    What is drawn depends on the shape and the dtype alone, never on the strides of an input.
+    What is drawn depends on the shape and the dtype alone, never on the strides of an input or on its device: the
+    generator is NumPy's and draws on the CPU.
     """
     if len(shape) == 4:
         n, c, h, w = shape
@@ -44,9 +46,8 @@ def dropout(x, p, generator):
         )
     keep = draw_uniform(generator, x.shape, x.dtype) >= p
     scale = 1 / (1 - p) if p < 1 else 0.0
-    xp = array_module(x)
-    mask = xp.asarray(keep.astype(x.dtype) * scale)
-    return xp.asarray(x * mask), mask
+    mask = to_device(np.asarray(keep.astype(x.dtype) * scale), device_of(x))
+    return array_module(x).asarray(x * mask), mask
 
 
 @np.errstate(over="ignore", invalid="ignore")

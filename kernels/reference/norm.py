@@ -24,12 +24,12 @@ def sum_of_squares(arrays):
     of finite float32 numbers do not overflow.
     """
     check_arrays("sum_of_squares", arrays)
-    return sum((_sum_of_squares(array) for array in arrays), start=0.0)
+    return float(sum((_sum_of_squares(array) for array in arrays), start=0.0))  # on a GPU, one wait for all
 
 
 def _sum_of_squares(array):
     wide = array.astype(np.float64).reshape(-1)
-    return float(array_module(array).dot(wide, wide))
+    return array_module(array).dot(wide, wide)
 
 
 @quiet

@@ -18,6 +18,8 @@ import numpy as np
 from .. import functional as F
 from .. import kernels
 from ..autograd import Function, count_consumers, enable_grad
+from ..kernels.arrays import array_module
+from ..kernels.transfer import on_device_of
 from ..tensor import Tensor
 from .activation import ReLU
 from .convolution import Conv2d, DepthwiseConv2d
@@ -45,9 +47,10 @@ class FusedConv2d(Module):
     def __init__(self, convolution, norm=None, relu=False, before=None):
         super().__init__()
         c = convolution
-        weight, bias = fold(c, norm)
         geometry = {"stride": c.stride, "padding": c.padding, "dilation": c.dilation, "groups": c.groups}
-        self.prepared = kernels.conv2d_prepare(weight, bias, **geometry, relu=relu, before=before and before.prepared)
+        before_it = None if before is None else before.prepared
+        with on_device_of(c.weight._array):
+            self.prepared = kernels.conv2d_prepare(*fold(c, norm), **geometry, relu=relu, before=before_it)
         self.training = False
         self.text = convolution.extra_repr() + (", batch norm" if norm is not None else "") + (", ReLU" if relu else "")
         if before is not None:
@@ -63,18 +66,18 @@ class FusedConv2d(Module):
 def fold(convolution, norm):
     """Weight and bias, or None, of a convolution and the batch norm after it, or None: arrays of the weight's dtype.
 
-    They are computed in float64 and rounded once.
+    They are computed in float64 and rounded once, where the weights lie.
     """
-    weight, bias = convolution.weight.numpy(), None if convolution.bias is None else convolution.bias.numpy()
+    weight, bias = convolution.weight._array, None if convolution.bias is None else convolution.bias._array
     if norm is None:
         return weight, bias
-    mean, var = (statistic.numpy().astype(np.float64) for statistic in (norm.running_mean, norm.running_var))
+    mean, var = (statistic._array.astype(np.float64) for statistic in (norm.running_mean, norm.running_var))
     with np.errstate(all="ignore"):
-        scale = 1 / np.sqrt(var + norm.eps)
+        scale = 1 / array_module(var).sqrt(var + norm.eps)
         if norm.weight is not None:
-            scale = scale * norm.weight.numpy()
+            scale = scale * norm.weight._array
         shift = (0.0 if bias is None else bias) - mean
-        shift = shift * scale + (0.0 if norm.bias is None else norm.bias.numpy())
+        shift = shift * scale + (0.0 if norm.bias is None else norm.bias._array)
         return (weight * scale[:, None, None, None]).astype(weight.dtype), shift.astype(weight.dtype)
 
 
@@ -171,12 +174,12 @@ def _run(model, example, calls):
         return model(example.detach().requires_grad_())
     first = next((module for module in model.modules() if type(module) in CONVOLUTIONS), None)
     channels = getattr(model, "in_channels", 3 if first is None else first.in_channels)
-    dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
+    dtype, device = next(((p.dtype, p.device) for p in model.parameters()), (np.dtype(np.float32), "cpu"))
     smallest = getattr(model, "least_size", None)
     for size in SIZES if smallest is None else (smallest, *SIZES):
         calls.clear()
         try:
-            return model(Tensor(np.zeros((1, channels, size, size), dtype), requires_grad=True))
+            return model(Tensor(np.zeros((1, channels, size, size), dtype), requires_grad=True, device=device))
         except ValueError as error:
             refused = error
     raise ValueError(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..kernels.checks import integer
+from ..kernels.transfer import to_numpy
 from ..tensor import HookHandle
 from . import state
 from .tree import NamedTree
@@ -75,12 +77,12 @@ class Module(NamedTree):
     # State
 
     def state_dict(self):
-        """Dict from dotted name to a NumPy array of its own, for every parameter and persistent buffer.
+        """Dict from dotted name to a NumPy array of its own, for every parameter and persistent buffer, on any device.
 
         The order is PyTorch's: a module's parameters, its buffers, then its children. A shared parameter appears
         under each of its names.
         """
-        return {name: tensor.numpy().copy() for name, tensor, _ in state.named_state(self)}
+        return {name: to_numpy(tensor._array).copy() for name, tensor, _ in state.named_state(self)}
 
     def load_state_dict(self, state_dict, strict=True):
         """Copy values into the parameters and persistent buffers of the same names.
@@ -137,13 +139,22 @@ class Module(NamedTree):
         return self
 
     def to(self, target):
-        """Convert floating parameters, gradients and buffers, in place, to a floating dtype, or move to a device.
+        """Convert floating parameters, gradients and buffers, in place, to a floating dtype, or move all to a device.
 
-        Integer buffers keep their dtype, parameters their identity. The only device is "cpu". Returns the module.
-        Raises TypeError for a dtype that is unknown or not floating, RuntimeError for a device that is not there.
+        target: a dtype, or "cpu", "cuda" or "cuda:N". Integer buffers keep their dtype, parameters their identity, so
+        that an optimizer made before still knows them. Returns the module. Raises TypeError for a dtype that is unknown
+        or not floating, RuntimeError for a device that is unknown or not there.
         """
         state.convert([*self.parameters(), *self.buffers()], target)
         return self
+
+    def cuda(self, index=None):
+        """`to("cuda")`, or with an index `to("cuda:INDEX")`. Returns the module."""
+        return self.to("cuda" if index is None else f"cuda:{integer('cuda', 'index', index)}")
+
+    def cpu(self):
+        """`to("cpu")`. Returns the module."""
+        return self.to("cpu")
 
     def float(self):
         """Convert floating parameters and buffers to float32. Returns the module."""

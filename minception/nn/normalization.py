@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import functional as F
 from ..kernels.checks import integer, real
+from ..kernels.transfer import on_device_of
 from ..tensor import Tensor
 from . import init
 from .module import Module
@@ -94,8 +95,15 @@ class _BatchNorm(Module):
             eps=self.eps,
         )
         if tracking:
-            self.num_batches_tracked.fill_(int(self.num_batches_tracked) + 1)
+            self._count_batch()
         return output
+
+    def _count_batch(self):
+        """num_batches_tracked += 1, without waiting for a GPU to tell what it is."""
+        counter = self.num_batches_tracked
+        with on_device_of(counter._array):
+            counter._array += 1
+        counter._bump_version()
 
     def extra_repr(self):
         return (

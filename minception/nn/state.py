@@ -6,6 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..autograd import no_grad
+from ..device import parse_device
+from ..kernels.arrays import array_module
+from ..kernels.transfer import to_numpy
+from ..ops.methods import names_device
 from ..tensor import Tensor
 
 
@@ -65,7 +69,8 @@ def _quoted(names):
 def _converted(name, value, tensor):
     """`value` as a new array of the tensor's shape and dtype; ValueError if it does not fit."""
     try:
-        array = np.asarray(value)
+        value = value._array if isinstance(value, Tensor) else value
+        array = np.asarray(value) if array_module(value) is np else to_numpy(value)
     except Exception as error:
         raise ValueError(f"{name}: {type(value).__name__} cannot be read as an array: {error}") from error
     if array.dtype.kind not in "fiub":
@@ -80,12 +85,15 @@ def _converted(name, value, tensor):
 
 
 def convert(tensors, target):
-    """Give floating tensors and their gradients another floating dtype, or move them to a device, in place."""
-    if not Tensor(0.0).to(target).is_floating_point():
+    """Move tensors and their gradients to a device, or give the floating ones another floating dtype, in place."""
+    moves = names_device(target)
+    if moves:
+        target = parse_device("Module.to", target)
+    elif not Tensor(0.0).to(target).is_floating_point():
         raise TypeError(f"Module.to: parameters can only have a floating dtype, got {np.dtype(target)}")
     with no_grad():
         for tensor in tensors:
-            if tensor.is_floating_point():
+            if moves or tensor.is_floating_point():
                 tensor._array = tensor.to(target)._array
                 tensor._bump_version()
                 tensor.grad = None if tensor.grad is None else tensor.grad.to(target)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..kernels.checks import integer
+from ..kernels.transfer import to_device
 from ..tensor import Tensor
 
 
@@ -21,6 +22,15 @@ def operand(name, value):
         return Tensor(value)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: {error}") from None
+
+
+def raw_array(value, device):
+    """The array of a tensor, which stays where it is; what is no tensor, as an array on `device`."""
+    return value._array if isinstance(value, Tensor) else to_device(_array(value), device)
+
+
+def _array(value):
+    return value if hasattr(value, "strides") and hasattr(value, "dtype") else np.asarray(value)
 
 
 def operands(name, values):

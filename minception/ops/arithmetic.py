@@ -1,9 +1,8 @@
 """Arithmetic with broadcasting: sums, products, powers and matrix products."""
 
-import numpy as np
-
 from .. import kernels
 from ..autograd import Function
+from ..kernels.arrays import array_module
 from .arguments import operand, require_broadcast
 from .broadcasting import promoted, unbroadcast
 
@@ -73,11 +72,11 @@ class Power(Function):
 
     def backward(self, grad_output):
         a, b, y = self.saved.a, self.saved.b, self.saved.y
-        grad_a = grad_b = None
+        xp, grad_a, grad_b = array_module(b), None, None
         if self.needs_input_grad[0]:
-            grad_a = unbroadcast(np.where(b == 0, 0, grad_output * (b * a ** (b - 1))), a.shape)
+            grad_a = unbroadcast(xp.where(b == 0, 0, grad_output * (b * a ** (b - 1))), a.shape)
         if self.needs_input_grad[1]:
-            grad_b = unbroadcast(np.where((a == 0) & (b >= 0), 0, grad_output * (y * np.log(a))), b.shape)
+            grad_b = unbroadcast(xp.where((a == 0) & (b >= 0), 0, grad_output * (y * xp.log(a))), b.shape)
         return grad_a, grad_b
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..autograd import Function
+from ..kernels.transfer import device_of, to_device
 from ..promotion import DEFAULT_FLOAT, as_array, result_dtype
 from ..tensor import Tensor
 from .arguments import require_broadcast
@@ -26,19 +27,29 @@ def unbroadcast(grad, shape):
     return total(grad, repeated, keepdims=True).reshape(shape)
 
 
-def promoted(name, *operands, floating=False):
+def promoted(name, *operands, floating=False, device=None):
     """Tensors of one dtype, PyTorch's result type, from tensors, arrays and Python numbers; float32 instead of
     integers if `floating`.
+
+    Numbers, and NumPy arrays and tensors on the CPU that hold just one and have no dimensions, go where the others are,
+    as in PyTorch: to `device` or the first tensor's.
 
     Raises, in the name of the operation, TypeError for an operand that is none of these, ValueError for shapes that
     do not broadcast.
     """
     operands = [operand if isinstance(operand, Tensor) else _checked(name, operand) for operand in operands]
-    require_broadcast(name, *(np.shape(getattr(operand, "_array", operand)) for operand in operands))
+    require_broadcast(name, *(_shape(operand) for operand in operands))
     dtype = result_dtype(*(getattr(operand, "_array", operand) for operand in operands))
     if floating and dtype.kind != "f":
         dtype = DEFAULT_FLOAT
-    return [cast(operand, dtype) if isinstance(operand, Tensor) else Tensor(operand, dtype) for operand in operands]
+    made = [cast(operand, dtype) if isinstance(operand, Tensor) else Tensor(operand, dtype) for operand in operands]
+    known = [t.device for t in made if t.ndim or t.device != "cpu"]
+    device = device or next((place for place in known if place != "cpu"), "cpu")
+    return [move(t, device) if t.ndim == 0 and t.device == "cpu" else t for t in made]
+
+
+def _shape(operand):
+    return operand.shape if hasattr(operand, "shape") else np.shape(operand)
 
 
 def _checked(name, operand):
@@ -56,6 +67,22 @@ class Cast(Function):
 
     def backward(self, grad_output):
         return grad_output
+
+
+class ToDevice(Function):
+    """A copy on another device; the gradient goes the way back"""
+
+    def forward(self, x, device):
+        self.source = device_of(x)
+        return to_device(x, device)
+
+    def backward(self, grad_output):
+        return to_device(grad_output, self.source)
+
+
+def move(x, device):
+    """`x` on the device "cpu" or "cuda:N"; `x` itself if it is there."""
+    return x if x.device == device else ToDevice.apply(x, device=device)
 
 
 def cast(x, dtype):

@@ -2,8 +2,10 @@
 
 from .. import kernels, tensor
 from ..autograd import Function, is_grad_enabled
+from ..device import require_one_device
 from ..kernels.checks import floating, integer
 from ..kernels.conv_geometry import separable_geometry
+from ..kernels.transfer import on_device_of
 from .arguments import require_tensors
 
 
@@ -104,4 +106,6 @@ def conv2d_prepared(input, prepared):
             "conv2d_prepared: a convolution made ready for evaluation has no gradient, but its input requires one; "
             "use the layers before fuse, or no_grad"
         )
-    return tensor.Tensor._wrap(kernels.conv2d_prepared(input._array, prepared))
+    require_one_device("conv2d_prepared", input._array, getattr(prepared, "weight", None))
+    with on_device_of(input._array):
+        return tensor.Tensor._wrap(kernels.conv2d_prepared(input._array, prepared))

@@ -3,9 +3,12 @@
 import numpy as np
 
 from ..autograd import Function, no_grad
+from ..device import require_one_device
+from ..kernels.arrays import array_module
+from ..kernels.transfer import device_of, on_device_of, to_numpy
 from ..promotion import DEFAULT_FLOAT, as_array, result_dtype
 from ..tensor import Tensor
-from .arguments import operand, require_broadcast
+from .arguments import operand, raw_array, require_broadcast
 from .broadcasting import cast, promoted, unbroadcast
 
 
@@ -13,7 +16,7 @@ class Exp(Function):
     """y = exp(x);  dx = dy * y"""
 
     def forward(self, x):
-        y = np.exp(x)
+        y = array_module(x).exp(x)
         self.save(y=y)
         return y
 
@@ -26,7 +29,7 @@ class Log(Function):
 
     def forward(self, x):
         self.save(x=x)
-        return np.log(x)
+        return array_module(x).log(x)
 
     def backward(self, grad_output):
         return grad_output / self.saved.x
@@ -36,7 +39,7 @@ class Sqrt(Function):
     """y = sqrt(x);  dx = dy / (2 y)"""
 
     def forward(self, x):
-        y = np.sqrt(x)
+        y = array_module(x).sqrt(x)
         self.save(y=y)
         return y
 
@@ -49,17 +52,17 @@ class Abs(Function):
 
     def forward(self, x):
         self.save(x=x)
-        return np.abs(x)
+        return array_module(x).abs(x)
 
     def backward(self, grad_output):
-        return grad_output * np.sign(self.saved.x)
+        return grad_output * array_module(grad_output).sign(self.saved.x)
 
 
 class Tanh(Function):
     """y = tanh(x);  dx = dy * (1 - y**2)"""
 
     def forward(self, x):
-        y = np.tanh(x)
+        y = array_module(x).tanh(x)
         self.save(y=y)
         return y
 
@@ -71,8 +74,9 @@ class Sigmoid(Function):
     """y = 1 / (1 + exp(-x));  dx = dy * y * (1 - y)"""
 
     def forward(self, x):
-        decay = np.exp(-np.abs(x))  # never overflows
-        y = np.where(x >= 0, 1, decay) / (1 + decay)
+        xp = array_module(x)
+        decay = xp.exp(-xp.abs(x))  # never overflows
+        y = xp.where(x >= 0, 1, decay) / (1 + decay)
         self.save(y=y)
         return y
 
@@ -87,16 +91,16 @@ class Clip(Function):
     def forward(self, x, low, high):
         self.save(x=x)
         self.low, self.high = low, high
-        return np.clip(x, low, high)
+        return array_module(x).clip(x, low, high)
 
     def backward(self, grad_output):
-        x = self.saved.x
-        inside = np.ones(x.shape, bool)
+        x, xp = self.saved.x, array_module(grad_output)
+        inside = xp.ones(x.shape, bool)
         if self.low is not None:
             inside &= x >= self.low
         if self.high is not None:
             inside &= x <= self.high
-        return np.where(inside, grad_output, np.zeros_like(grad_output))
+        return xp.where(inside, grad_output, xp.zeros_like(grad_output))
 
 
 class Extremum(Function):
@@ -105,16 +109,17 @@ class Extremum(Function):
     def forward(self, a, b, largest):
         self.save(a=a, b=b)
         self.largest = largest
-        return np.maximum(a, b) if largest else np.minimum(a, b)
+        xp = array_module(a)
+        return xp.maximum(a, b) if largest else xp.minimum(a, b)
 
     def backward(self, grad_output):
-        a, b = self.saved.a, self.saved.b
-        shared = np.where(a == b, grad_output / 2, grad_output)
+        a, b, xp = self.saved.a, self.saved.b, array_module(grad_output)
+        shared = xp.where(a == b, grad_output / 2, grad_output)
         a_loses, b_loses = (a < b, a > b) if self.largest else (a > b, a < b)
-        zero = np.zeros_like(grad_output)
+        zero = xp.zeros_like(grad_output)
         return (
-            unbroadcast(np.where(a_loses, zero, shared), a.shape),
-            unbroadcast(np.where(b_loses, zero, shared), b.shape),
+            unbroadcast(xp.where(a_loses, zero, shared), a.shape),
+            unbroadcast(xp.where(b_loses, zero, shared), b.shape),
         )
 
 
@@ -124,13 +129,14 @@ class Where(Function):
     def forward(self, a, b, condition):
         self.save(condition=condition)
         self.shapes = a.shape, b.shape
-        return np.where(condition, a, b)
+        return array_module(a).where(condition, a, b)
 
     def backward(self, grad_output):
-        condition, zero = self.saved.condition, np.zeros_like(grad_output)
+        xp = array_module(grad_output)
+        condition, zero = self.saved.condition, xp.zeros_like(grad_output)
         return (
-            unbroadcast(np.where(condition, grad_output, zero), self.shapes[0]),
-            unbroadcast(np.where(condition, zero, grad_output), self.shapes[1]),
+            unbroadcast(xp.where(condition, grad_output, zero), self.shapes[0]),
+            unbroadcast(xp.where(condition, zero, grad_output), self.shapes[1]),
         )
 
 
@@ -173,7 +179,7 @@ def _bound(argument, value):
     if value is None:
         return None
     as_array(value, name=f"clip: {argument}")
-    value = np.asarray(value)
+    value = to_numpy(value._array) if isinstance(value, Tensor) else np.asarray(value)
     if value.size != 1:
         raise ValueError(f"clip: {argument} must be a number, got shape {value.shape}")
     return value.item()
@@ -191,10 +197,13 @@ def minimum(a, b):
 
 def where(condition, a, b):
     """`a` where `condition` (bool) is true, else `b`, with broadcasting."""
-    condition = np.array(condition)  # a copy, kept for backward
+    tensors = [value for value in (condition, a, b) if isinstance(value, Tensor)]
+    condition = raw_array(condition, tensors[0].device if tensors else "cpu")
     if condition.dtype != np.bool_:
         raise TypeError(f"where: condition must be bool, got {condition.dtype}")
-    a, b = promoted("where", a, b)
+    with on_device_of(condition):
+        condition = condition.copy()  # kept for backward
+    a, b = promoted("where", a, b, device=device_of(condition))
     require_broadcast("where", condition.shape, a.shape, b.shape)
     return Where.apply(a, b, condition=condition)
 
@@ -203,4 +212,6 @@ def compare(a, b, comparison):
     """Bool tensor of an elementwise comparison after promotion; never recorded."""
     with no_grad():
         a, b = promoted("comparison", a, b)
-    return Tensor._wrap(comparison(a._array, b._array))
+    require_one_device("comparison", a._array, b._array)
+    with on_device_of(a._array):
+        return Tensor._wrap(comparison(a._array, b._array))

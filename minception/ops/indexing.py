@@ -4,14 +4,31 @@ import operator
 
 import numpy as np
 
+from ..kernels.arrays import array_module
+from ..kernels.transfer import to_numpy
 from ..tensor import Tensor
 
 
 def raw_index(index):
-    """An index with every tensor in it replaced by its array; arrays are copied, for backward to read."""
+    """An index with every tensor in it replaced by its array; arrays are copied, for backward to read.
+
+    Index arrays are NumPy's, also of tensors on a GPU: how many elements a mask chooses, and whether all indices are
+    in range, must be known here before anything is computed there.
+    """
     if isinstance(index, tuple):
         return tuple(raw_index(item) for item in index)
-    return np.array(index) if isinstance(index, (Tensor, np.ndarray)) else index
+    if isinstance(index, Tensor):
+        index = index._array
+    return np.array(to_numpy(index)) if hasattr(index, "strides") and hasattr(index, "dtype") else index
+
+
+def checked_index(index, array):
+    """The raw index; IndexError if an index array is out of range for a CuPy array, which would wrap it around."""
+    if array_module(array) is not np:
+        parts = index if isinstance(index, tuple) else (index,)
+        if any(isinstance(part, (list, np.ndarray)) for part in parts):
+            np.broadcast_to(np.empty((), bool), array.shape)[index]
+    return index
 
 
 def split_index(index, ndim):

@@ -4,8 +4,8 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Function
-from ..tensor import Tensor
-from .arguments import require_tensors
+from ..kernels.transfer import to_numpy
+from .arguments import raw_array, require_tensors
 
 
 class CrossEntropy(Function):
@@ -14,6 +14,8 @@ class CrossEntropy(Function):
     def forward(self, logits, labels, **options):
         loss, log_probabilities = kernels.softmax_cross_entropy(logits, labels, **options)
         self.save(log_probabilities=log_probabilities, labels=labels.copy())
+        if options["weight"] is not None:
+            options["weight"] = options["weight"].copy()
         self.options = options
         return loss
 
@@ -23,25 +25,22 @@ class CrossEntropy(Function):
         )
 
 
-def _raw(array_like):
-    return array_like._array if isinstance(array_like, Tensor) else np.asarray(array_like)
-
-
 def cross_entropy(
     input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0
 ):
     """Cross-entropy of softmax(input) with class labels.
 
-    `input`: logits (N, C). `target`: integer labels (N,), an array or a tensor; rows labelled `ignore_index` do
-    not count. `weight`: (C,) weights of the classes. `reduction`: "mean" (weighted, PyTorch's default), "sum" or
-    "none". Errors: see `minception.kernels.reference.softmax_cross_entropy`.
+    `input`: logits (N, C). `target`: integer labels (N,), an array, which goes where `input` is, or a tensor; rows
+    labelled `ignore_index` do not count. `weight`: (C,) weights of the classes. `reduction`: "mean" (weighted,
+    PyTorch's default), "sum" or "none". Errors: see `minception.kernels.reference.softmax_cross_entropy`.
     """
+    device = getattr(input, "device", "cpu")  # of what is no tensor, `apply` says so
     return CrossEntropy.apply(
         input,
-        labels=_raw(target),
+        labels=raw_array(target, device),
         label_smoothing=label_smoothing,
         reduction=reduction,
-        weight=None if weight is None else _raw(weight).copy(),
+        weight=None if weight is None else raw_array(weight, device),
         ignore_index=ignore_index,
     )
 
@@ -53,7 +52,7 @@ def nll_loss(input, target, reduction="mean"):
     integers.
     """
     require_tensors("nll_loss", input=input)
-    labels = _raw(target)
+    labels = to_numpy(raw_array(target, "cpu"))  # an index
     if input.ndim != 2 or labels.shape != input.shape[:1]:
         raise ValueError(f"nll_loss: expected input (N, C) and target (N,), got {input.shape}, {labels.shape}")
     if labels.dtype.kind not in "iu":

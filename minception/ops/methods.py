@@ -4,10 +4,12 @@ import operator
 
 import numpy as np
 
+from ..device import parse_device
+from ..kernels.checks import integer
 from ..promotion import parse_dtype
 from . import arithmetic, elementwise, reduction, shape
 from .activation import relu
-from .broadcasting import cast
+from .broadcasting import cast, move
 
 METHODS = {
     "__add__": arithmetic.add,
@@ -81,16 +83,30 @@ def _comparison(compare_arrays):
     return method
 
 
-def to(self, target):
-    """This tensor in another dtype, or on a device; "cpu" is the only device of this version.
+def names_device(target):
+    """Whether `to(target)` is about a device and not about a dtype."""
+    return isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda")
 
-    Raises TypeError for a dtype that is unknown or that tensors cannot have, RuntimeError for another device.
+
+def to(self, target):
+    """This tensor in another dtype, or on a device, "cpu", "cuda" or "cuda:N"; itself if that changes nothing.
+
+    Moving is part of the graph: gradients go the way back. Raises TypeError for a dtype that is unknown or that
+    tensors cannot have, RuntimeError for a device that is unknown or not there.
     """
-    if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
-        if target != "cpu":
-            raise RuntimeError(f"to: device {target!r} is not available, this version computes on the CPU")
-        return self
+    if names_device(target):
+        return move(self, parse_device("to", target))
     return cast(self, parse_dtype("to", target))
+
+
+def cuda(self, index=None):
+    """`to("cuda")`, or with an index `to("cuda:INDEX")`."""
+    return self.to("cuda" if index is None else f"cuda:{integer('cuda', 'index', index)}")
+
+
+def cpu(self):
+    """`to("cpu")`."""
+    return self.to("cpu")
 
 
 def attach_methods(tensor_class):
@@ -102,6 +118,7 @@ def attach_methods(tensor_class):
     for name, comparison in COMPARISONS.items():
         setattr(tensor_class, name, _comparison(comparison))
     tensor_class.to = tensor_class.astype = to
+    tensor_class.cuda, tensor_class.cpu = cuda, cpu
     tensor_class.float = lambda self: cast(self, np.dtype(np.float32))
     tensor_class.double = lambda self: cast(self, np.dtype(np.float64))
     tensor_class.T = property(lambda self: self.permute(*range(self.ndim)[::-1]))

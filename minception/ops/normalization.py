@@ -2,7 +2,9 @@
 
 from .. import kernels
 from ..autograd import Function
+from ..device import require_one_device
 from ..kernels.checks import real, shape
+from ..kernels.transfer import on_device_of
 from .arguments import require_tensors
 
 
@@ -116,6 +118,7 @@ def _batch_norm(name, train, evaluate, input, running_mean, running_var, weight,
             require_tensors(name, **{argument: statistic})
             shape(name, argument, statistic, input.shape[1:2], "one value per channel of input")
     momentum = real(name, "momentum", momentum)
+    require_one_device(name, *(t if t is None else t._array for t in (input, running_mean, running_var)))
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError(f"{name}: running_mean and running_var are needed when training is False")
@@ -127,14 +130,15 @@ def _batch_norm(name, train, evaluate, input, running_mean, running_var, weight,
     statistics = {}
     output = train.apply(input, weight, bias, eps=eps, statistics=statistics)
     if running_mean is not None:
-        kernels.batch_norm_update_running(
-            running_mean._array,
-            running_var._array,
-            statistics["mean"],
-            statistics["var"],
-            input.numel() // input.shape[1],
-            momentum,
-        )
+        with on_device_of(input._array):
+            kernels.batch_norm_update_running(
+                running_mean._array,
+                running_var._array,
+                statistics["mean"],
+                statistics["var"],
+                input.numel() // input.shape[1],
+                momentum,
+            )
         running_mean._bump_version()
         running_var._bump_version()
     return output

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..autograd import Function
+from ..kernels.arrays import array_module
 from ..kernels.checks import integer, real
+from ..kernels.transfer import on_device_of
 from ..tensor import Tensor, as_tensor
 from .broadcasting import cast, total
 
@@ -36,7 +38,7 @@ class Sum(Function):
         return total(x, axes, keepdim)
 
     def backward(self, grad_output):
-        return np.broadcast_to(grad_output.reshape(self.kept), self.shape)
+        return array_module(grad_output).broadcast_to(grad_output.reshape(self.kept), self.shape)
 
 
 class Variance(Function):
@@ -78,11 +80,12 @@ class TakeAlong(Function):
     def forward(self, x, indices, axis):
         self.save(indices=indices)
         self.shape, self.axis = x.shape, axis
-        return np.take_along_axis(x, indices, axis)
+        return array_module(x).take_along_axis(x, indices, axis)
 
     def backward(self, grad_output):
-        grad = np.zeros(self.shape, grad_output.dtype)
-        np.put_along_axis(grad, self.saved.indices, grad_output, self.axis)
+        xp = array_module(grad_output)
+        grad = xp.zeros(self.shape, grad_output.dtype)
+        xp.put_along_axis(grad, self.saved.indices, grad_output, self.axis)
         return grad
 
 
@@ -145,8 +148,10 @@ def _extreme(name, x, dim, keepdim, largest):
         return _amax(name, x, None, False, largest)
     axis = _one_axis(name, x, dim)
     if x.ndim == 0:
-        return Extreme(x, Tensor(0))
-    indices = np.expand_dims((np.argmax if largest else np.argmin)(x._array, axis=axis), axis)
+        return Extreme(x, Tensor(0, device=x.device))
+    xp = array_module(x._array)
+    with on_device_of(x._array):
+        indices = xp.expand_dims((xp.argmax if largest else xp.argmin)(x._array, axis=axis), axis)
     values = TakeAlong.apply(x, indices=indices, axis=axis)
     if keepdim:
         return Extreme(values, Tensor._wrap(indices))
@@ -177,4 +182,6 @@ def argmax(x, dim=None, keepdim=False):
     """Index of the first maximum: of the flattened tensor, or along the axis `dim`. Never recorded."""
     x = as_tensor(x)
     axis = _one_axis("argmax", x, dim)
-    return Tensor._wrap(np.argmax(x._array, axis=axis if dim is not None and x.ndim else None, keepdims=keepdim))
+    axis = axis if dim is not None and x.ndim else None
+    with on_device_of(x._array):
+        return Tensor._wrap(array_module(x._array).argmax(x._array, axis=axis, keepdims=keepdim))

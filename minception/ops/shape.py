@@ -6,13 +6,13 @@ import numpy as np
 
 from .. import kernels
 from ..autograd import Function
-from ..kernels.arrays import FLOAT_DTYPES
+from ..kernels.arrays import FLOAT_DTYPES, array_module
 from ..kernels.checks import integer, real
 from ..kernels.placement import join
 from ..promotion import result_dtype
 from .arguments import axis_index, operands, require_tensors, size_list
 from .broadcasting import cast, unbroadcast
-from .indexing import raw_index, split_index
+from .indexing import checked_index, raw_index, split_index
 
 
 class Reshape(Function):
@@ -40,7 +40,7 @@ class Permute(Function):
     """Axes in another order;  dx = dy with the inverse order"""
 
     def forward(self, x, axes):
-        self.inverse = np.argsort(axes)
+        self.inverse = tuple(axes.index(axis) for axis in range(len(axes)))
         return x.transpose(axes)
 
     def backward(self, grad_output):
@@ -52,7 +52,7 @@ class Expand(Function):
 
     def forward(self, x, shape):
         self.shape = x.shape
-        return np.broadcast_to(x, shape)
+        return array_module(x).broadcast_to(x, shape)
 
     def backward(self, grad_output):
         return unbroadcast(grad_output, self.shape)
@@ -65,19 +65,20 @@ class Slice(Function):
         self.save(index=index)
         self.shape = x.shape
         try:
+            index = checked_index(index, x)
             y = x[index]
         except IndexError as error:
             raise IndexError(f"tensor[index]: shape {x.shape}: {error}") from None
         if isinstance(y, np.generic):  # NumPy hands out a single element as a copy; with an Ellipsis as a view
-            y = x[(*(index if isinstance(index, tuple) else (index,)), Ellipsis)]
+            y = x[(*index, Ellipsis)]
         return y
 
     def backward(self, grad_output):
-        grad = np.zeros(self.shape, grad_output.dtype)
+        xp = array_module(grad_output)
+        grad = xp.zeros(self.shape, grad_output.dtype)
         index = self.saved.index
-        parts = index if isinstance(index, tuple) else (index,)
-        if any(isinstance(part, (list, np.ndarray)) for part in parts):
-            np.add.at(grad, index, grad_output)
+        if any(isinstance(part, (list, np.ndarray)) for part in index):
+            xp.add.at(grad, index, grad_output)
         else:
             grad[index] = grad_output
         return grad
@@ -90,7 +91,7 @@ class Pad(Function):
         self.middle = tuple(
             slice(before, before + size) for (before, _), size in zip(widths, x.shape, strict=True)
         )
-        return np.pad(x, widths, constant_values=value)
+        return array_module(x).pad(x, widths, constant_values=value)
 
     def backward(self, grad_output):
         return grad_output[self.middle]
@@ -103,7 +104,7 @@ class Concatenate(Function):
         self.axis = axis
         self.sizes = [array.shape[axis] for array in arrays]
         if arrays[0].dtype not in FLOAT_DTYPES:
-            return np.concatenate(arrays, axis)
+            return array_module(*arrays).concatenate(arrays, axis)
         joined = join(arrays, axis)  # without a copy, if they lie side by side in memory
         return kernels.concatenate(arrays, axis) if joined is None else joined
 
@@ -184,8 +185,12 @@ def expand(x, *shape):
 def getitem(x, index):
     """x[index] for integers, slices, None, Ellipsis, index arrays and masks; IndexError for what is out of range."""
     first, second = split_index(raw_index(index), x.ndim)
-    y = Slice.apply(x, index=first)
-    return y if second is None else Slice.apply(y, index=second)
+    y = Slice.apply(x, index=_as_tuple(first))
+    return y if second is None else Slice.apply(y, index=_as_tuple(second))
+
+
+def _as_tuple(index):
+    return index if isinstance(index, tuple) else (index,)
 
 
 def pad(x, padding, value=0.0):

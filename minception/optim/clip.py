@@ -8,6 +8,7 @@ import numpy as np
 from .. import kernels
 from ..kernels.arrays import array_module
 from ..kernels.checks import real
+from ..kernels.transfer import by_device, on_device, on_device_of
 from ..tensor import Tensor
 
 
@@ -40,7 +41,9 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
             )
         factor = max_norm / (total_norm + 1e-6)
         if not factor >= 1:
-            kernels.scale_all([grad._array for grad in grads], factor)
+            for device, arrays in by_device(grad._array for grad in grads).items():
+                with on_device(device):
+                    kernels.scale_all(arrays, factor)
             for grad in grads:
                 grad._bump_version()
     return total_norm
@@ -56,7 +59,8 @@ def clip_grad_value_(parameters, clip_value):
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: clip_value must not be negative, got {clip_value}")
     for grad in _gradients("clip_grad_value_", parameters):
-        array_module(grad._array).clip(grad._array, -clip_value, clip_value, out=grad._array)
+        with on_device_of(grad._array):
+            array_module(grad._array).clip(grad._array, -clip_value, clip_value, out=grad._array)
         grad._bump_version()
 
 
@@ -74,9 +78,14 @@ def _gradients(name, parameters):
 def _joint_norm(arrays, norm_type):
     """The p-norm of all arrays laid end to end: the p-norm of their p-norms."""
     if norm_type == 2:
-        return math.sqrt(kernels.sum_of_squares(arrays))
+        total = 0.0
+        for device, there in by_device(arrays).items():
+            with on_device(device):
+                total += kernels.sum_of_squares(there)
+        return math.sqrt(total)
     return float(np.linalg.norm([_norm(array, norm_type) for array in arrays], norm_type)) if arrays else 0.0
 
 
 def _norm(array, norm_type):
-    return float(array_module(array).linalg.norm(array.astype(np.float64).reshape(-1), norm_type))
+    with on_device_of(array):
+        return float(array_module(array).linalg.norm(array.astype(np.float64).reshape(-1), norm_type))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..autograd import enable_grad
 from ..kernels.arrays import array_module
+from ..kernels.transfer import by_device, on_device, on_device_of, to_device, to_numpy
 from ..tensor import Tensor
 
 
@@ -26,11 +27,18 @@ def partition(key, parameters, grads, states):
         yield value, tuple(map(list, zip(*alike, strict=True)))
 
 
+def _on_host(value):
+    """A copy of a state's value; of an array on a GPU, the NumPy array that a checkpoint holds."""
+    return copy.deepcopy(to_numpy(value) if hasattr(value, "strides") else value)
+
+
 class Optimizer:
     """Base of all optimizers, with PyTorch's interface.
 
     params: tensors, or dicts of one group each, `{"params": [tensors], "lr": 0.01, ...}`, whose options take
     precedence over the constructor's. defaults: the constructor's options as a dict.
+
+    Updates run where the parameters are, and state follows a parameter that is moved to another device.
 
     `param_groups` is the list of these dicts, complete with defaults, and may be edited at any time:
     schedulers write `group["lr"]`. `state[parameter]` is a dict of arrays and numbers, made at the first step
@@ -140,16 +148,24 @@ class Optimizer:
             options = {key: plain_number(value) for key, value in group.items()}
             chosen = [p for p in group["params"] if p.grad is not None]
             try:
-                self.update_all(
-                    [p._array for p in chosen],
-                    [p.grad._array for p in chosen],
-                    [self.state[p] for p in chosen],
-                    options,
-                )
+                for device, parameters in by_device(chosen, lambda p: p._array).items():
+                    states = [self._state_beside(p) for p in parameters]
+                    with on_device(device):
+                        self.update_all(
+                            [p._array for p in parameters], [p.grad._array for p in parameters], states, options
+                        )
             finally:  # an update that fails may have changed some
                 for p in chosen:
                     p._bump_version()
         return loss
+
+    def _state_beside(self, p):
+        """The state of a parameter, whose arrays follow it where it was moved to another device."""
+        state = self.state[p]
+        for name, value in state.items():
+            if hasattr(value, "strides"):
+                state[name] = to_device(value, p.device)
+        return state
 
     def zero_grad(self, set_to_none=True):
         """Forget the gradients; with `set_to_none=False`, fill them with zeros and keep their memory."""
@@ -158,7 +174,8 @@ class Optimizer:
                 if set_to_none:
                     p.grad = None
                 elif p.grad is not None:
-                    p.grad._array[...] = 0
+                    with on_device_of(p.grad._array):
+                        p.grad._array[...] = 0
                     p.grad._bump_version()
 
     @staticmethod
@@ -173,10 +190,10 @@ class Optimizer:
         return [self.buffer(state, name, parameter) for state, parameter in zip(states, parameters, strict=True)]
 
     def state_dict(self):
-        """Everything needed to continue with identical bits, as independent copies.
+        """Everything needed to continue with identical bits, as independent copies, on any device.
 
-        Returns {"state": {index: {name: array or number}}, "param_groups": [options, with "params" a list of indices]};
-        indices count the parameters through all groups.
+        Returns {"state": {index: {name: NumPy array or number}}, "param_groups": [options, with "params" a list of
+        indices]}; indices count the parameters through all groups.
         """
         indices = {}
         for group in self.param_groups:
@@ -187,15 +204,19 @@ class Optimizer:
             | {"params": [indices[p] for p in group["params"]]}
             for group in self.param_groups
         ]
-        state = {indices[p]: copy.deepcopy(values) for p, values in self.state.items() if values}
+        state = {
+            indices[p]: {name: _on_host(value) for name, value in values.items()}
+            for p, values in self.state.items()
+            if values
+        }
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict):
         """Take over options and state from `state_dict()` of an optimizer with as many parameters per group.
 
-        Arrays are copied and cast to their parameter's dtype. Construct schedulers first: constructing one overwrites
-        learning rates. ValueError: an entry is missing, different groups, or state of another shape; TypeError: not a
-        dict. Then nothing was changed.
+        Arrays are copied to where their parameter is, and cast to its dtype. Construct schedulers first: constructing
+        one overwrites learning rates. ValueError: an entry is missing, different groups, or state of another shape;
+        TypeError: not a dict. Then nothing was changed.
         """
         name = type(self).__name__
         if not isinstance(state_dict, Mapping):
@@ -233,13 +254,16 @@ class Optimizer:
         """A private copy of a state value: step counts become int, arrays match their parameter."""
         if key == "step":
             return int(value)
-        value = value._array if isinstance(value, Tensor) else np.asarray(value)
+        value = value._array if isinstance(value, Tensor) else value
+        value = value if hasattr(value, "strides") else np.asarray(value)
         if value.shape != p.shape:
             raise ValueError(
                 f"{type(self).__name__}.load_state_dict: {key} has shape {value.shape}, its parameter {p.shape}"
             )
-        array = array_module(p._array).empty_like(p._array)
-        array[...] = value
+        value = to_device(value, p.device)
+        with on_device_of(p._array):
+            array = array_module(p._array).empty_like(p._array)
+            array[...] = value
         return array
 
     def __repr__(self):

@@ -15,6 +15,7 @@ import numpy as np
 import minception as mc
 from minception.models.auxiliary import main_logits
 from minception.train.config import ConfigError
+from minception.train.device import device_of_model
 from minception.train.errors import RunError
 
 from .classifier import Classifier
@@ -156,8 +157,9 @@ def _views(image, preprocessing, crops):
 def _softmax(classifier, views):
     """Probabilities float64 (N, num_classes) of views float32 (N, H, W, C)."""
     with mc.no_grad():
-        logits = main_logits(classifier.model(mc.from_numpy(views.transpose(0, 3, 1, 2))))
-    logits = np.asarray(logits).astype(np.float64)
+        images = mc.from_numpy(views.transpose(0, 3, 1, 2)).to(device_of_model(classifier.model))
+        logits = main_logits(classifier.model(images))
+    logits = np.asarray(logits.cpu()).astype(np.float64)
     expected = (len(views), len(classifier.class_names))
     if logits.shape != expected:
         raise RunError(f"{classifier.name}: the network's outputs have shape {logits.shape}, expected {expected}")

@@ -9,9 +9,11 @@ import numpy as np
 
 import minception as mc
 from minception import models
+from minception.kernels.transfer import on_device
 from minception.memory import keep_freed_memory
 from minception.train.compilation_line import CompilationLine
-from minception.train.config import KERNELS, ConfigError, option
+from minception.train.config import ConfigError, option
+from minception.train.device import DEVICE_HELP, KERNELS_HELP, explaining_memory, find_device, find_kernels
 from minception.train.evaluation import fused
 
 from .averaging import predict
@@ -65,7 +67,8 @@ def add_arguments(parser):
     parser.add_argument("--json", action="store_true", help="print a JSON list, of one object for each picture")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N", help="views at a time (default %(default)s)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all)")
-    parser.add_argument("--kernels", default="cpu", help=f"{' | '.join(KERNELS)} (default %(default)s)")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
+    parser.add_argument("--kernels", help=KERNELS_HELP)
 
 
 def run(arguments):
@@ -74,19 +77,22 @@ def run(arguments):
     Raises ConfigError, CheckpointError or RunError, whose messages are for the user.
     """
     _check(arguments)
+    device = find_device(arguments.device)
+    kernels = find_kernels(arguments.kernels, device)
     networks = pairs(arguments.networks or [])
     class_names = None if arguments.classes is None else read_class_names(arguments.classes)
     keep_freed_memory()
     mc.set_num_threads(arguments.threads or mc.get_num_threads())
-    with mc.use_kernels(arguments.kernels), np.errstate(all="ignore"):
+    memory = explaining_memory(device, arguments.batch_size, "fewer networks at once")
+    with mc.use_kernels(kernels), np.errstate(all="ignore"), on_device(device), memory:
         loaded = [load_classifier(weights, model, class_names=class_names) for model, weights in networks]
-        classifiers = [replace(classifier, model=fused(classifier.model)) for classifier in loaded]
+        classifiers = [replace(classifier, model=fused(classifier.model.to(device))) for classifier in loaded]
         predictions = predict(
             classifiers, arguments.images, top=arguments.top, crops=arguments.crops, batch_size=arguments.batch_size
         )
         show = _show_json if arguments.json else _show
         # For people only, since programs read what predict writes; and not live, since lines are written meanwhile.
-        with CompilationLine(show=sys.stderr.isatty(), live=False).watching(arguments.kernels):
+        with CompilationLine(show=sys.stderr.isatty(), live=False).watching(kernels):
             return 1 if show(predictions, arguments.command) else 0
 
 
@@ -112,8 +118,6 @@ def pairs(typed):
 
 
 def _check(arguments):
-    if arguments.kernels not in KERNELS:
-        raise ConfigError(f"--kernels {arguments.kernels}: unknown; choose one of {', '.join(KERNELS)}")
     if arguments.crops not in CROPS:
         raise ConfigError(f"--crops {arguments.crops}: unknown; choose one of {', '.join(map(str, CROPS))}")
     for name in ("top", "batch_size", "threads"):

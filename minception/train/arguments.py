@@ -21,6 +21,7 @@ from .config import (
     WINOGRAD,
     TrainConfig,
 )
+from .device import DEVICE_HELP, KERNELS_HELP
 
 LATEST = object()  # the value of --resume without a path
 DEFAULT = TrainConfig()
@@ -28,7 +29,8 @@ EPILOG = """\
 Without options this trains a small Inception network on CIFAR-10, or, where CIFAR-10 is neither on disk nor to be
 downloaded, on generated pictures of ten shapes. Ctrl-C stops after the current step and saves everything needed
 to go on; a run resumed with --resume ends with bitwise the weights of an uninterrupted one, given the same
-machine, --threads and --kernels. The training loss includes label smoothing, the test loss does not."""
+machine, --device, --threads and --kernels. The same --seed means the same initial weights, images and dropout on every
+device, so that runs differ by rounding only. The training loss includes label smoothing, the test loss does not."""
 
 
 def add_arguments(parser):
@@ -201,13 +203,8 @@ def _add_run(group):
         metavar="N",
         help="threads to compute with (default: all processors available to the process)",
     )
-    _option(group, "--device", help=f"cpu | auto; this version computes on the CPU (default {DEFAULT.device})")
-    _option(
-        group,
-        "--kernels",
-        help="cpu: the fast kernels; reference: the plain NumPy ones, slower and made to be read "
-        f"(default {DEFAULT.kernels})",
-    )
+    _option(group, "--device", help=DEVICE_HELP)
+    _option(group, "--kernels", help=KERNELS_HELP)
     _option(
         group,
         "--winograd",
@@ -227,8 +224,8 @@ def _add_run(group):
         const=LATEST,
         metavar="PATH",
         help="continue the run in this folder, or from this checkpoint.safetensors; without PATH, the run in "
-        "--output or else the latest under runs/. Other options are taken from the run; --threads, --kernels and "
-        "--data-dir may change, and --epochs unless the schedule is onecycle or cosine",
+        "--output or else the latest under runs/. Other options are taken from the run; --device, --threads, --kernels "
+        "and --data-dir may change, and --epochs unless the schedule is onecycle or cosine",
     )
     group.add_argument("--no-progress", action="store_true", help="no progress bar, only the table")
 

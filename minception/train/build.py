@@ -13,9 +13,12 @@ START_DIVISOR = 25.0  # onecycle starts at the peak rate divided by this (torch'
 
 
 def build_state(config, num_classes, steps_per_epoch):
-    """Seed the default generator and return a fresh TrainingState for a resolved TrainConfig."""
+    """Seed the default generator and return a fresh TrainingState for a resolved TrainConfig, on its device.
+
+    Initial values are drawn on the CPU and then moved, so that a seed gives the same ones everywhere.
+    """
     manual_seed(config.seed)
-    model = build_model(config, num_classes)
+    model = build_model(config, num_classes).to(config.device)
     optimizer = build_optimizer(config, model)
     schedule = build_schedule(config, optimizer, steps_per_epoch)
     return TrainingState(model, optimizer, schedule)

@@ -7,8 +7,7 @@ DATA = ("auto", "cifar10", "cifar100", "synthetic")
 SCHEDULES = ("onecycle", "cosine", "step", "exponential", "constant")
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
 AUGMENTATIONS = ("standard", "reflect", "none")
-DEVICES = ("cpu", "auto")
-KERNELS = ("cpu", "reference")
+KERNELS = ("cpu", "cuda", "reference")
 SQUARES = (0, 2, 4)
 
 # Defaults that depend on another setting, chosen when the setting itself is None.
@@ -65,8 +64,8 @@ class TrainConfig:
     gamma: float | None = None
     seed: int = 0
     threads: int | None = None
-    device: str = "cpu"
-    kernels: str = "cpu"
+    device: str = "auto"
+    kernels: str | None = None
     winograd: int | None = None
 
     def validate(self, model_names):
@@ -76,13 +75,10 @@ class TrainConfig:
         _one_of("--schedule", self.schedule, SCHEDULES)
         _one_of("--optimizer", self.optimizer, OPTIMIZERS)
         _one_of("--augment", self.augment, AUGMENTATIONS)
-        _one_of("--kernels", self.kernels, KERNELS)
+        if self.kernels is not None:
+            _one_of("--kernels", self.kernels, KERNELS)
         if self.winograd is not None:
             _one_of("--winograd", self.winograd, SQUARES)
-        if self.device not in DEVICES:
-            raise ConfigError(
-                f"--device {self.device}: this version computes on the CPU only; use --device cpu"
-            )
         for name in ("epochs", "batch_size", "step_epochs", "threads", "limit_train", "limit_test"):
             _in_range(self, name, 1)
         _in_range(self, "crop", 0, most=IMAGE_SIZE)
@@ -109,8 +105,9 @@ class TrainConfig:
         _no_effect(self, "step_epochs", self.schedule == "step", f"--schedule {self.schedule}")
         _no_effect(self, "data_dir", self.data != "synthetic", "--data synthetic")
 
-    def resolve(self, available_threads):
-        """Return the config with every default that depends on others filled in."""
+    def resolve(self, available_threads, auto_device="cpu"):
+        """Return the config with every default that depends on others filled in. `auto_device`: what "auto" is."""
+        device = auto_device if self.device == "auto" else self.device
         sgd = self.optimizer == "sgd"
         momentum = _first(self.momentum, MOMENTUM.get(self.optimizer))
         crop = _first(self.crop, 0 if self.augment == "none" else CROP.get(self.model, 0))
@@ -127,6 +124,8 @@ class TrainConfig:
             crop=crop,
             crop_epochs=_first(self.crop_epochs, int(CROP_SHARE * self.epochs)) if crop else 0,
             threads=_first(self.threads, available_threads),
+            device=device,
+            kernels=_first(self.kernels, device.partition(":")[0]),
             winograd=_first(self.winograd, WINOGRAD),
         )
 
@@ -153,6 +152,8 @@ class TrainConfig:
                 f"options contradict the checkpoint {path}:\n  " + "\n  ".join(conflicts) + "\n"
                 "Leave them out to continue the run, or start a new one without --resume."
             )
+        if "device" in changes and "kernels" not in changes and self.kernels != "reference":
+            changes["kernels"] = None  # those of the new device
         return replace(self, **changes)
 
     def to_dict(self):

@@ -7,12 +7,14 @@ import numpy as np
 
 import minception as mc
 from minception import checkpoint, data
+from minception.kernels.transfer import on_device
 from minception.memory import keep_freed_memory
 
 from . import datasets, plots
 from .build import build_model
 from .compilation_line import CompilationLine
-from .config import DATA, DEVICES, KERNELS, ConfigError, TrainConfig
+from .config import DATA, ConfigError, TrainConfig
+from .device import DEVICE_HELP, KERNELS_HELP, describe, explaining_memory, find_device, find_kernels
 from .errors import RunError
 from .evaluation import evaluate
 from .folder import CHECKPOINT, CONFIG, WEIGHTS
@@ -47,8 +49,8 @@ def add_arguments(parser):
         "--mirrored", action="store_true", help="average the probabilities over each image and its mirror image"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads to compute with (default: all)")
-    parser.add_argument("--device", default="cpu", help="cpu | auto; this version computes on the CPU")
-    parser.add_argument("--kernels", default="cpu", help="cpu | reference (default %(default)s)")
+    parser.add_argument("--device", default="auto", help=DEVICE_HELP)
+    parser.add_argument("--kernels", help=KERNELS_HELP)
     parser.add_argument(
         "--output",
         metavar="DIR",
@@ -63,20 +65,25 @@ def run(arguments):
     Raises ConfigError, CheckpointError or RunError, whose messages are for the user.
     """
     _check(arguments)
+    device = find_device(arguments.device)
+    kernels = find_kernels(arguments.kernels, device)
     path, state_dict, record = _read(Path(arguments.checkpoint))
     config = TrainConfig.from_dict(record["config"])
     images = _load_data(arguments, config, record["data"])
     keep_freed_memory()
     mc.set_num_threads(arguments.threads or mc.get_num_threads())
-    with mc.use_kernels(arguments.kernels), np.errstate(all="ignore"):
+    with mc.use_kernels(kernels), np.errstate(all="ignore"), on_device(device):
         model = build_model(config, len(record["data"]["class_names"]))
         checkpoint.load_into(model, state_dict, path)
-        with CompilationLine(not arguments.no_progress).watching(arguments.kernels):
-            result = evaluate(model, images.test_loader(arguments.batch_size), mirrored=arguments.mirrored)
+        with (
+            CompilationLine(not arguments.no_progress).watching(kernels),
+            explaining_memory(device, arguments.batch_size),
+        ):
+            result = evaluate(model.to(device), images.test_loader(arguments.batch_size), mirrored=arguments.mirrored)
     if not np.isfinite(result.loss):
         raise RunError(f"{path}: the network's loss is {result.loss}; its weights are of no use")
     numbers = summary(result, images.test.class_names)
-    _print(numbers, path, images.name)
+    _print(numbers, path, images.name, device)
     _save(Path(arguments.output or path.parent), numbers, path, images.name)
     return 0
 
@@ -110,12 +117,6 @@ def summary(result, class_names):
 def _check(arguments):
     if arguments.data is not None and arguments.data not in DATA:
         raise ConfigError(f"--data {arguments.data}: unknown; choose one of {', '.join(DATA)}")
-    if arguments.kernels not in KERNELS:
-        raise ConfigError(f"--kernels {arguments.kernels}: unknown; choose one of {', '.join(KERNELS)}")
-    if arguments.device not in DEVICES:
-        raise ConfigError(
-            f"--device {arguments.device}: this version computes on the CPU only; use --device cpu"
-        )
     for name in ("limit_test", "batch_size", "threads"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
@@ -167,9 +168,9 @@ def _load_data(arguments, config, trained_on):
     return datasets.Data(images.name, images.train, images.test, statistics)
 
 
-def _print(numbers, path, data_name):
+def _print(numbers, path, data_name, device):
     width = max(len(row["name"]) for row in numbers["classes"])
-    print(f"{path} on {numbers['images']:,} test images of {data_name}")
+    print(f"{path} on {numbers['images']:,} test images of {data_name}, computed on {describe(device)}")
     print(f"accuracy {numbers['accuracy']:.2%}, loss {numbers['loss']:.4f}\n")
     print(f"{'class':<{width}}  images  accuracy  most often taken for")
     for row in numbers["classes"]:

@@ -7,6 +7,8 @@ import numpy as np
 import minception as mc
 import minception.functional as F
 
+from .device import device_of_model
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -46,23 +48,26 @@ def _log_mean_probability(first, second):
 def evaluate(model, loader, each_batch=lambda images: None, *, mirrored=False):
     """Run `model` in eval mode, fused, without recording, over one epoch of `loader`; return an Evaluation.
 
+    Batches go to the device of the model, whose predictions come back.
+
     What runs is a `fused` copy where possible. `each_batch` is called after each batch with its size; what it raises
     ends the evaluation. mirrored: the probabilities of classes are averaged over each image and its mirror image, left
     to right.
     """
-    was_training = model.training
+    was_training, device = model.training, device_of_model(model)
     running, loss, labels, predictions = None, 0.0, [], []
     try:
         with mc.no_grad():
             for images, batch_labels in loader.epoch(0):
                 if running is None:
-                    running = fused(model, mc.from_numpy(images[:1]))
-                logits = running(mc.from_numpy(images))
+                    running = fused(model, mc.from_numpy(images[:1]).to(device))
+                logits = running(mc.from_numpy(images).to(device))
                 if mirrored:
-                    logits = _log_mean_probability(logits, running(mc.from_numpy(images[..., ::-1])))
+                    turned = running(mc.from_numpy(images[..., ::-1]).to(device))
+                    logits = _log_mean_probability(logits, turned)
                 loss += float(F.cross_entropy(logits, batch_labels, reduction="sum"))
                 labels.append(batch_labels)
-                predictions.append(np.asarray(logits).argmax(axis=1))
+                predictions.append(np.asarray(logits.cpu()).argmax(axis=1))
                 each_batch(len(batch_labels))
     finally:
         model.train(was_training)

@@ -10,6 +10,7 @@ from minception import optim
 from minception.models.auxiliary import classification_loss, main_logits
 
 from . import nonfinite
+from .device import device_of_model
 from .evaluation import evaluate
 
 
@@ -51,11 +52,11 @@ def train_epoch(state, loader, config, progress, interruption):
 def train_step(state, images, labels, config, steps_per_epoch):
     """One step of gradient descent on a batch; return its loss and the number of correct predictions.
 
-    images: float32 (N, 3, H, W). labels: int64 (N,).
+    images: float32 (N, 3, H, W). labels: int64 (N,). Both are NumPy arrays, and go to the device of the model.
     """
-    attempt = nonfinite.Attempt(state, images, labels, config, steps_per_epoch)
-    outputs = state.model(mc.from_numpy(images))
-    loss = classification_loss(outputs, labels, config.label_smoothing)
+    attempt, device = nonfinite.Attempt(state, images, labels, config, steps_per_epoch), device_of_model(state.model)
+    outputs = state.model(mc.from_numpy(images).to(device))
+    loss = classification_loss(outputs, mc.from_numpy(labels).to(device), config.label_smoothing)
     attempt.check_loss(float(loss))
     state.optimizer.zero_grad()
     loss.backward()
@@ -65,5 +66,6 @@ def train_step(state, images, labels, config, steps_per_epoch):
     state.learning_rate = state.optimizer.param_groups[0]["lr"]
     state.optimizer.step()
     state.schedule.step()
-    correct = int(np.sum(np.asarray(main_logits(outputs)).argmax(axis=1) == labels))
+    logits = np.asarray(main_logits(outputs).detach().cpu())
+    correct = int(np.sum(logits.argmax(axis=1) == labels))
     return float(loss), correct

@@ -5,7 +5,9 @@ import math
 import numpy as np
 
 import minception as mc
+from minception.kernels.transfer import on_device
 
+from .device import device_of_model
 from .errors import NonFiniteError
 
 
@@ -26,8 +28,10 @@ class Attempt:
         """Raise NonFiniteError if a gradient has NaN or infinite elements, before they reach the weights."""
         parameters = self.state.model.named_parameters()
         grads = {name: parameter.grad for name, parameter in parameters if parameter.grad is not None}
-        if math.isfinite(mc.kernels.sum_of_squares([grad._array for grad in grads.values()])):
-            return
+        arrays = [grad._array for grad in grads.values()]
+        with on_device(device_of_model(self.state.model)):
+            if math.isfinite(mc.kernels.sum_of_squares(arrays)):
+                return
         name, array = first_nonfinite(grads.items())  # none: the squares of large float64 numbers overflowed
         if name is not None:
             origin = f"The first is the gradient of {name} ({_count(array)}); the loss was finite."
@@ -71,8 +75,9 @@ def check_before_saving(state, test_loss=0.0):
 def first_nonfinite(named_tensors):
     """Return (name, array) of the first tensor with a NaN or infinity, or (None, None)."""
     for name, tensor in named_tensors:
-        if not _finite(np.asarray(tensor)):
-            return name, np.asarray(tensor)
+        array = _on_host(tensor)
+        if not _finite(array):
+            return name, array
     return None, None
 
 
@@ -101,7 +106,7 @@ def first_nonfinite_module(model, images):
     before = model.state_dict()
     try:
         with mc.no_grad():
-            model(mc.from_numpy(images))
+            model(mc.from_numpy(images).to(device_of_model(model)))
     finally:
         for handle in handles:
             handle.remove()
@@ -126,9 +131,13 @@ def _first_bad(value):
         value = list(value.values())
     if isinstance(value, (tuple, list)):
         return next((bad for bad in map(_first_bad, value) if bad is not None), None)
-    if isinstance(value, mc.Tensor) and not _finite(np.asarray(value)):
-        return np.asarray(value)
+    if isinstance(value, mc.Tensor) and not _finite(_on_host(value)):
+        return _on_host(value)
     return None
+
+
+def _on_host(tensor):
+    return np.asarray(tensor.detach().cpu())
 
 
 def _finite(array):

@@ -11,6 +11,7 @@ import numpy as np
 
 import minception as mc
 from minception import models
+from minception.kernels.transfer import on_device
 from minception.memory import keep_freed_memory
 
 from . import datasets, resume
@@ -18,6 +19,7 @@ from .arguments import add_arguments, given_settings
 from .build import build_state
 from .compile_ahead import compile_ahead
 from .config import TrainConfig
+from .device import describe, explaining_memory, find_device, find_kernels
 from .errors import Interrupted, NonFiniteError, RunError
 from .evaluation import evaluate
 from .folder import RunFolder
@@ -45,6 +47,11 @@ def run(arguments):
             return 0
     keep_freed_memory()
     mc.set_num_threads(config.threads)
+    with explaining_memory(config.device, config.batch_size, "a smaller --width"), on_device(config.device):
+        return _run(arguments, config, folder, saved)
+
+
+def _run(arguments, config, folder, saved):
     try:
         data = _load_data(config, saved, show=not arguments.no_progress)
         state = _prepare(config, data, folder, saved)
@@ -73,9 +80,9 @@ def _resumed_run(arguments):
     config = _checked(before.changed(_given(arguments), saved["run"]["data"]["name"], path))
     if saved["epoch"] > config.epochs:
         raise RunError(f"--epochs {config.epochs}: the run has done {saved['epoch']} epochs already")
-    for name in ("threads", "kernels"):
-        if getattr(config, name) != getattr(before, name):
-            note(f"With --{name} changed, the weights will differ in the last bits from an uninterrupted run.")
+    changed = [name for name in ("device", "threads", "kernels") if getattr(config, name) != getattr(before, name)]
+    for name in changed[:1] if "device" in changed else changed:
+        note(f"With --{name} changed, the weights will differ in the last bits from an uninterrupted run.")
     return config, RunFolder(path.parent), saved
 
 
@@ -88,7 +95,9 @@ def _given(arguments):
 
 def _checked(config):
     config.validate(models.names())
-    return config.resolve(available_threads=mc.get_num_threads())
+    device = find_device(config.device)
+    find_kernels(config.kernels, device)
+    return replace(config, device=device).resolve(available_threads=mc.get_num_threads())
 
 
 def _load_data(config, saved, show):
@@ -105,6 +114,10 @@ def _prepare(config, data, folder, saved):
     if saved is not None:
         resume.restore(state, saved, folder.checkpoint)
     versions = {"minception": mc.__version__, "numpy": np.__version__, "python": platform.python_version()}
+    if config.device != "cpu":
+        import cupy
+
+        versions |= {"cupy": cupy.__version__, "gpu": describe(config.device)}
     folder.begin({"config": config.to_dict(), "data": data.record(), "versions": versions}, state)
     return state
 
@@ -113,7 +126,8 @@ def _announce(config, data, state, folder):
     weights = sum(parameter.numel() for parameter in state.model.parameters())
     note(
         f"{config.model}, {weights:,} parameters, on {data.name}: {len(data.train.labels):,} training and "
-        f"{len(data.test.labels):,} test images; {config.threads} threads; output in {folder.path}"
+        f"{len(data.test.labels):,} test images; {describe(config.device)}, {config.threads} threads; "
+        f"output in {folder.path}"
     )
     if state.epoch or state.batch:
         note(f"Resumed after epoch {state.epoch}" + (f" and {state.batch} batches" if state.batch else ""))
@@ -138,6 +152,9 @@ def _carry_through(state, data, config, folder, show, again):
         return INTERRUPTED
     except NonFiniteError as error:
         raise NonFiniteError(f"{error}\nThe last good checkpoint is kept in {folder.checkpoint}.") from error
+    except MemoryError:
+        note(f"The last good checkpoint is kept in {folder.checkpoint}.")
+        raise
     last, best = state.history[-1], state.best
     note(
         f"Finished: test accuracy {last['test_accuracy']:.2%}{mirrored}, best {best['test_accuracy']:.2%} after epoch "

@@ -18,6 +18,7 @@ from .table import TABLE
 PROVED = {name for row in TABLE.values() for name in row.proves}
 
 NOT_OPERATIONS = {
+    "ToDevice": "computes nothing: tests/device/test_tensor.py",
     "kernels.BatchNormGradients": "the container of what batch_norm_backward_steps returns",
     "kernels.BatchNormSteps": "the container of what batch_norm_forward_steps returns",
     "kernels.PreparedConv2d": "the container of what conv2d_prepare returns",

@@ -165,7 +165,8 @@ def test_data_with_other_classes(run, minception, monkeypatch, capsys):
     [
         (["--data", "imagenet"], "--data imagenet: unknown"),
         (["--kernels", "gpu"], "--kernels gpu: unknown"),
-        (["--device", "cuda"], "--device cuda: this version computes on the CPU only"),
+        (["--device", "gpu"], "--device gpu: unknown; choose auto, cpu, cuda or cuda:N"),
+        (["--kernels", "cuda", "--device", "cpu"], "--kernels cuda: does not compute on --device cpu; choose cpu or"),
         (["--limit-test", 0], "--limit-test must be at least 1, got 0"),
         (["--batch-size", -1], "--batch-size must be at least 1, got -1"),
         (["--threads", 0], "--threads must be at least 1, got 0"),

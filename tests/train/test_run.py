@@ -116,7 +116,7 @@ def test_curves_are_a_picture_with_lines(minception, tmp_path):
         ["--clip-grad-norm", 1, "--cutout", 8, "--schedule", "constant"],
         ["--augment", "standard", "--crop", 20, "--crop-epochs", 1, "--winograd", 0],
         ["--augment", "none", "--no-nesterov", "--label-smoothing", 0],
-        ["--kernels", "cpu", "--device", "auto"],
+        ["--kernels", "cpu", "--device", "cpu"],
     ],
 )
 def test_options(quick, options):
@@ -199,7 +199,8 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint(quick, tmp_path, monkey
         (["--lr", "-1"], "--lr must be greater than 0, got -1.0"),
         (["--batch-size", "0"], "--batch-size must be at least 1, got 0"),
         (["--model", "vgg"], "--model vgg: unknown; choose one of alexnet, googlenet, "),
-        (["--device", "cuda"], "--device cuda: this version computes on the CPU only"),
+        (["--device", "gpu"], "--device gpu: unknown; choose auto, cpu, cuda or cuda:N"),
+        (["--kernels", "cuda", "--device", "cpu"], "--kernels cuda: does not compute on --device cpu; choose cpu or"),
     ],
 )
 def test_wrong_options_stop_before_anything_is_written(minception, tmp_path, capsys, options, words):

@@ -165,7 +165,11 @@ TABLES = {
         wrong("dtype unknown", lambda: linear().to("taolf"), TypeError, "cannot have dtype taolf", "float32"),
         wrong("integers", lambda: linear().to(np.int64), TypeError, "floating dtype", "int64"),
         wrong("None", lambda: linear().to(None), TypeError, "cannot have dtype None"),
-        wrong("device cuda", lambda: linear().to("cuda"), RuntimeError, "device 'cuda' is not available"),
+        wrong("device cuda", lambda: linear().to("cuda:99"), RuntimeError, "device 'cuda:99' is not available"),
+    ],
+    "Module.cuda": [
+        wrong("no such GPU", lambda: linear().cuda(99), RuntimeError, "device 'cuda:99' is not available"),
+        wrong("index a str", lambda: linear().cuda("0"), TypeError, "index must be an integer, got '0'"),
     ],
     "nn.Sequential": indexed(nn.Sequential, nn.Sequential),
     "nn.ModuleList": [

@@ -59,7 +59,8 @@ def dtypes(call):
         wrong("dtype unknown", lambda: call("taolf"), TypeError, "cannot have dtype taolf", "float32"),
         wrong("dtype complex", lambda: call("complex64"), TypeError, "cannot have dtype complex64"),
         wrong("None", lambda: call(None), TypeError, "cannot have dtype None"),
-        wrong("device cuda", lambda: call("cuda"), RuntimeError, "device 'cuda' is not available"),
+        wrong("device unknown", lambda: call("cuda:x"), RuntimeError, "unknown device 'cuda:x'", "cpu"),
+        wrong("device cuda", lambda: call("cuda:99"), RuntimeError, "device 'cuda:99' is not available"),
     ]
 
 
@@ -225,6 +226,10 @@ TABLES = {
     "Tensor.item": [
         wrong("two elements", lambda: tensor(2).item(), ValueError, "one element", "(2,)"),
         wrong("no elements", lambda: EMPTY.item(), ValueError, "one element", "(0, 3)"),
+    ],
+    "Tensor.cuda": [
+        wrong("no such GPU", lambda: X.cuda(99), RuntimeError, "device 'cuda:99' is not available"),
+        wrong("index a str", lambda: X.cuda("0"), TypeError, "index must be an integer, got '0'"),
     ],
     "Tensor.to": dtypes(lambda target: X.to(target)),
     "Tensor.astype": dtypes(lambda target: X.astype(target)),

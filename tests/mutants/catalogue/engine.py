@@ -17,7 +17,7 @@ MUTANTS = [
         tests=["test_sum_in_place:test_inception_module_adds_in_place"],
     ),
     *mistakes(
-        "autograd:_walk",
+        "autograd:_visit",
         (
             "gradient not accumulated for a shared parameter",
             "watched(origin, _sum, grads[origin], input_grad) if origin in grads else input_grad",
@@ -26,12 +26,12 @@ MUTANTS = [
         tests=["composition.test_laws:test_the_gradient_of_a_shared_leaf_is_the_sum_over_its_uses"],
     ),
     *mistakes(
-        "autograd:_walk",
+        "autograd:_visit",
         ("nodes run before all gradients have arrived", "waiting[origin] == 0", "True"),
         tests=["composition.test_visits:test_every_node_runs_once_and_after_all_its_consumers"],
     ),
     *mistakes(
-        "autograd:_walk",
+        "autograd:_visit",
         ("saved arrays kept after backward", "if not retain_graph", "if False"),
         tests=["composition.test_memory:test_backward_frees_what_the_graph_saved"],
     ),
