@@ -63,7 +63,7 @@ MUTANTS = [
     ),
     *mistakes(
         f"{ELEMENTWISE}:Sigmoid.forward",
-        ("sigmoid overflows", "np.exp(-np.abs(x))", "np.exp(-x) if True else 0"),
+        ("sigmoid overflows", "xp.exp(-xp.abs(x))", "xp.exp(-x) if True else 0"),
         rows=["sigmoid"],
     ),
     *mistakes("ops.reduction:Variance.forward", ("correction ignored", "count - correction", "count"), rows=["var"]),
@@ -79,7 +79,7 @@ MUTANTS = [
     ),
     *mistakes(
         "ops.shape:Slice.backward",
-        ("elements named twice count once", "np.add.at(grad, index, grad_output)", "grad[index] = grad_output"),
+        ("elements named twice count once", "xp.add.at(grad, index, grad_output)", "grad[index] = grad_output"),
         rows=["index"],
     ),
     *mistakes(
@@ -91,5 +91,9 @@ MUTANTS = [
         ),
         rows=["pad"],
     ),
-    *mistakes("ops.shape:Permute.forward", ("axes not inverted", "np.argsort(axes)", "axes"), rows=["permute"]),
+    *mistakes(
+        "ops.shape:Permute.forward",
+        ("axes not inverted", "tuple(axes.index(axis) for axis in range(len(axes)))", "axes"),
+        rows=["permute"],
+    ),
 ]
