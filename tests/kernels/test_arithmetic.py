@@ -48,10 +48,11 @@ def test_a_scale_of_another_precision_leaves_the_dtype(scale, dtype):
 
 
 def test_slices_of_channels_are_joined_where_they_lie():
-    """With images of one order in memory and of the other, and one without channels."""
+    """With images of one order in memory and of the other, and one without channels, where no number was before."""
     images = np.random.default_rng(0).standard_normal((2, 40, 40, 20), np.float32)
     last, first = images.transpose(0, 3, 1, 2), images.transpose(0, 3, 2, 1).copy()
     arrays = [last[:, 3:8], last, last[:, :0], first[:, 2:6], last[::-1]]
+    kernels.concatenate([np.full_like(array, np.nan) for array in arrays])  # its memory is used again
     joined = kernels.concatenate(arrays)
     np.testing.assert_array_equal(joined, np.concatenate(arrays, axis=1), strict=True)
     assert is_channels_last(joined)
