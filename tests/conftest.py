@@ -42,6 +42,14 @@ def pytest_terminal_summary(terminalreporter, config):
             terminalreporter.write("\n".join(module.lines(found)) + "\n")
 
 
+@pytest.fixture(autouse=True)
+def _settings_kept():
+    from tests.kept_settings import settings_kept
+
+    with settings_kept():
+        yield
+
+
 @pytest.fixture
 def rng():
     """A NumPy generator with a fixed seed."""

@@ -56,10 +56,8 @@ def test_variance_of_offset_data_in_any_order(order, rng):
 def pieces(request, monkeypatch):
     """Passes over small arrays are divided too."""
     monkeypatch.setattr(batch_norm, "GRAIN", 1)
-    before = mc.get_num_threads()
     mc.set_num_threads(request.param)
     yield request.param
-    mc.set_num_threads(before)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

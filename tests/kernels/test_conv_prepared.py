@@ -11,14 +11,6 @@ from minception.kernels.cpu import conv_prepared, correlation, plan, winograd
 from minception.kernels.cpu.separable import lines_at_once
 
 
-@pytest.fixture(autouse=True)
-def _settings_as_before():
-    threads, squares = mc.get_num_threads(), mc.get_winograd()
-    yield
-    mc.set_num_threads(threads)
-    mc.set_winograd(squares)
-
-
 @st.composite
 def layers(draw):
     """(weight, bias or None, options, images of several sizes): integers, so that sums are exact in any order."""

@@ -14,13 +14,6 @@ from tests.compare import assert_close
 from tests.kernels.inputs import LAYOUTS, in_layout
 
 
-@pytest.fixture(autouse=True)
-def keep_thread_count():
-    count = threads.get_num_threads()
-    yield
-    threads.set_num_threads(count)
-
-
 def test_long_sums_of_float32():
     """Weight gradients and statistics over 262,144 pixels, where a plain running sum would lose digits."""
     rng = np.random.default_rng(0)

@@ -1,14 +1,14 @@
 """Shapes for which the compiled convolutions have ways of their own, which random small shapes seldom reach."""
 
-from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 
-from minception.kernels import cpu, reference, threads
+from minception.kernels import cpu, reference
 from minception.kernels.cpu import conv, weight_gradient
 from tests.compare import assert_close
+from tests.kept_settings import settings_kept
 from tests.kernels.inputs import in_layout
 
 # (x, weight, stride, padding)
@@ -25,17 +25,6 @@ FULLY_CONNECTED = {
     "one image": ((1, 70, 8, 8), (33, 70, 8, 8), 1, 0),
 }
 LAYOUTS = "contiguous", "channels last", "channel slice", "reversed"
-
-
-@contextmanager
-def thread_count(count):
-    """So many threads; a context, because the mutants' suite calls tests without their fixtures."""
-    before = threads.get_num_threads()
-    threads.set_num_threads(count)
-    try:
-        yield
-    finally:
-        threads.set_num_threads(before)
 
 
 def passes(home, x, weight, bias, grad, options):
@@ -63,7 +52,7 @@ def check(case, dtype, layout):
     terms = np.prod(weight_shape[1:]), weight.size, weight.size, grad.size
     x, grad = in_layout(x, layout), in_layout(grad, layout)
     for count in (1, 2, 3):
-        with thread_count(count):
+        with settings_kept(count):
             found, again = (passes(cpu, x, weight, bias, grad, options) for _ in range(2))
         for actual, same, exact, number, scale in zip(found, again, expected, terms, scales, strict=True):
             assert_close(actual, exact.astype(dtype), terms=int(number), scale=scale)

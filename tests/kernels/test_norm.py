@@ -10,13 +10,6 @@ from minception.kernels import reference, threads
 from minception.kernels.cpu.tables import SMALL
 
 
-@pytest.fixture(autouse=True)
-def keep_thread_count():
-    count = threads.get_num_threads()
-    yield
-    threads.set_num_threads(count)
-
-
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_float32_squares_are_added_in_float64(rng, count):
     threads.set_num_threads(count)

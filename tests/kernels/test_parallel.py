@@ -19,13 +19,6 @@ def _add(start, stop, part, numbers, amount, done):
     done[part] += 1
 
 
-@pytest.fixture(autouse=True)
-def _threads_as_before():
-    before = mc.get_num_threads()
-    yield
-    mc.set_num_threads(before)
-
-
 def _call(size, amount=1.0):
     """(numbers after the call, how often each part was done)."""
     numbers, done = np.zeros(size), np.zeros(32, np.int64)

@@ -21,13 +21,6 @@ KINDS = {  # how many kinds of state, and those of the options that change which
 OPTIONAL = {"sgd": (0,), "rmsprop": (1, 2), "adam": (2,), "adamw": (2,)}  # which state may be absent
 
 
-@pytest.fixture(autouse=True)
-def keep_thread_count():
-    count = threads.get_num_threads()
-    yield
-    threads.set_num_threads(count)
-
-
 def channels_last(array):
     return in_layout(array, "channels last") if array.ndim == 4 else array
 

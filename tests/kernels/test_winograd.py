@@ -20,16 +20,13 @@ reference = kernels.reference
 
 
 @pytest.fixture(autouse=True)
-def _settings_as_before(monkeypatch):
-    """And images of all sizes are large enough for Winograd."""
+def _any_size(monkeypatch):
+    """Images of all sizes are large enough for Winograd."""
     monkeypatch.setattr(plan, "WEIGHTS_FOR_A_SQUARE", 10**9)
     monkeypatch.setattr(plan, "GRADIENTS_FOR_A_SQUARE", 10**9)
-    threads, squares = mc.get_num_threads(), mc.get_winograd()
     at_once = winograd.SQUARES, winograd.WEIGHT_SQUARES
     yield
     winograd.SQUARES, winograd.WEIGHT_SQUARES = at_once
-    mc.set_num_threads(threads)
-    mc.set_winograd(squares)
 
 
 @st.composite

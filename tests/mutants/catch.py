@@ -8,6 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.kept_settings import settings_kept
 from tests.table import test_layouts, test_values
 from tests.table.homes import HOMES
 from tests.table.table import TABLE
@@ -68,10 +69,14 @@ def _other(test):
 
 
 def catching_test(mutant):
-    """(test id, message) of the first test that fails while the mutant is in place; None if none does."""
+    """(test id, message) of the first test that fails while the mutant is in place; None if none does.
+
+    Each test starts on two threads and leaves the settings as they were: it runs without its fixtures.
+    """
     for name, test in suite_for(mutant):
         try:
-            test()
+            with settings_kept(num_threads=2):
+                test()
         except (Exception, pytest.fail.Exception) as error:  # a wrong kernel may also crash
             text = str(error).strip().splitlines() or [type(error).__name__]
             return name, text[0]

@@ -1,7 +1,6 @@
 """A row of the table: an operation, its counterpart in torch, its arguments, and what is known of its rounding."""
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,6 +8,7 @@ from hypothesis.strategies import SearchStrategy
 
 import minception as mc
 from minception import kernels
+from tests.kept_settings import settings_kept
 
 from .case import Call, Case
 from .faces import by_torch
@@ -96,22 +96,11 @@ class Operation:
     def run(self, face, home, call: Call, threads=2):
         """Results of one face with the kernels of one home; fails if an input was written to."""
         before = {name: a.copy() for name, a in call.arrays.items() if name not in self.in_place}
-        with mc.use_kernels(home), number_of_threads(threads):
+        with mc.use_kernels(home), settings_kept(threads):
             results = self.faces[face](call)
         for name, copy in before.items():
             np.testing.assert_array_equal(call.arrays[name], copy, f"{self.name}: the input {name} was written to")
         return results
-
-
-@contextmanager
-def number_of_threads(count):
-    """Kernels on `count` threads; afterwards on as many as before."""
-    before = mc.get_num_threads()
-    mc.set_num_threads(count)
-    try:
-        yield
-    finally:
-        mc.set_num_threads(before)
 
 
 def largest_number(call, results):
