@@ -34,6 +34,8 @@ from .batch_norm_relu import (
     batch_norm_relu_train,
     batch_norm_relu_train_backward,
 )
+from .conv import conv2d, conv2d_backward_input, conv2d_backward_weight
+from .conv_prepared import conv2d_prepared
 from .cross_entropy import softmax_cross_entropy, softmax_cross_entropy_backward
 from .depthwise import (
     depthwise_conv2d,
@@ -56,6 +58,10 @@ __all__ = [
     "batch_norm_train",
     "batch_norm_train_backward",
     "batch_norm_update_running",
+    "conv2d",
+    "conv2d_backward_input",
+    "conv2d_backward_weight",
+    "conv2d_prepared",
     "depthwise_conv2d",
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",
