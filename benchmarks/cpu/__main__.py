@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..sides import OURS
 from . import kernels
-from .compare import OURS, compare
+from .compare import compare
 from .work import WORK
 
 ROUNDS, QUICK_ROUNDS = 21, 3

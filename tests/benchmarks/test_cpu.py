@@ -2,8 +2,10 @@
 
 import pytest
 
-from benchmarks.cpu.compare import OURS, Measured, compare
-from benchmarks.cpu.work import WORK, Work
+from benchmarks.cpu.compare import compare
+from benchmarks.cpu.work import WORK
+from benchmarks.sides import OURS, Measured
+from benchmarks.work import Work
 from minception import models
 
 

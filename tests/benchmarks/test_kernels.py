@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.cpu import in_torch, kernels, ours
-from benchmarks.cpu.cases import DIRECTIONS, SOURCES, Case, all_cases, cases_of, quick_cases
-from benchmarks.cpu.compare import sides_of, take_turns
-from benchmarks.cpu.kernel_report import Result, report
+from benchmarks import in_torch, ours
+from benchmarks.cases import DIRECTIONS, Case, all_cases, cases_of, heaviest_cases
+from benchmarks.cpu import kernels
+from benchmarks.cpu.compare import sides_of
+from benchmarks.cpu.sources import QUICK, SOURCES
+from benchmarks.kernel_report import Result, report
+from benchmarks.sides import take_turns
 from minception.study import Roof
 from minception.study.profile_costs import cost_of_kernel
 
@@ -71,7 +74,7 @@ def test_cases_of_networks():
     assert {case.direction for case in for_images} == {"forward", "weight gradient"}
     (stem,) = (case for case in for_images if case.source == "mini_inception 32" and case.direction == "forward")
     assert stem.count == 1 and stem.shapes[0] == (3, 3, 32, 32)
-    quick = quick_cases(cases)
+    quick = heaviest_cases(cases, QUICK)
     assert set(quick) <= set(cases) and len({case.group for case in quick}) == len(quick) > 5
 
 
@@ -104,7 +107,7 @@ def results():
 
 
 def test_report():
-    text = "\n".join(report(results(), Roof(20.0, 40.0, 2), 2)).splitlines()
+    text = "\n".join(report(results(), Roof(20.0, 40.0, 2), kernels.GOALS, kernels.GOALS_OF_ALL)).splitlines()
     (line,) = (line for line in text if line.startswith("conv 1x1, forward"))
     # sqrt(0.5 * 2); 3 * 1 + 8 beside 3 * 2 + 4; four floors of 0.5 beside 11
     assert line.split()[3:] == ["2", "1.00", "1.10", "18%", "1.15"]
@@ -123,7 +126,7 @@ def test_results_are_kept_and_not_measured_again(tmp_path, monkeypatch, capsys):
             measured.append(case)
             yield Result(case, {"minception": 1.0, "torch": 2.0}, "torch", 10, 10, 0.0)
 
-    monkeypatch.setattr(kernels, "all_cases", lambda: cases)
+    monkeypatch.setattr(kernels, "all_cases", lambda sources: cases)
     monkeypatch.setattr(kernels, "measure", measure)
     monkeypatch.setattr(kernels, "measured_roof", lambda threads: Roof(20.0, 40.0, threads))
     first = cases[0].name

@@ -10,7 +10,8 @@ import json
 import os
 from pathlib import Path
 
-from ..compare import OURS, Side, take_turns
+from ...sides import OURS, take_turns
+from ..compare import side_on_cpu
 from .tasks import TASKS
 
 PEERS = ("jax", "mygrad", "dezero")
@@ -38,7 +39,7 @@ def main(argv=None):
 
 def measure(chosen, threads, rounds, peers, note=print):
     """Time tasks on all sides that there are, print them, and return {task: {side: median seconds}}."""
-    sides = [Side(name, threads, "benchmarks.cpu.peers.worker") for name in (OURS, *peers)]
+    sides = [side_on_cpu(name, threads, "benchmarks.cpu.peers.worker") for name in (OURS, *peers)]
     try:
         present = [side for side in sides if _answers(side, note)]
         width = max(map(len, chosen), default=0)

@@ -27,7 +27,7 @@ def operation(name):
 
 def in_our_order(array):
     """Images as the engine itself would have made them: channels last in memory."""
-    from ..ours import images
+    from ...ours import images
 
     if array.ndim != 4:
         return array

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..ours import draw
+from ...ours import draw
 
 SHAPES = {  # of the inputs that get a gradient; images are (N, C, H, W), weights (O, I, KH, KW)
     "convolution": ((32, 64, 32, 32), (64, 64, 3, 3)),

@@ -7,7 +7,8 @@ import importlib
 import os
 import sys
 
-from ..worker import calls_in_a_turn, serve
+from ...serving import serve
+from ..worker import calls_in_a_turn
 from . import tasks
 
 

@@ -4,7 +4,7 @@ from .cases import UPDATES
 from .ours import draw, labels_of
 
 
-def prepare(case, channels_last):
+def prepare(case, channels_last, device="cpu"):
     """A function without arguments that does what the case says, once, and returns the tensor that it makes.
 
     To be called, both, where torch does not record gradients.
@@ -12,7 +12,7 @@ def prepare(case, channels_last):
     import torch
 
     def tensor(shape, seed=0):
-        drawn = torch.from_numpy(draw(shape, seed))
+        drawn = torch.from_numpy(draw(shape, seed)).to(device)
         if channels_last and drawn.ndim == 4:
             drawn = drawn.contiguous(memory_format=torch.channels_last)
         return drawn
@@ -138,12 +138,13 @@ def _softmax_cross_entropy(direction, shapes, options, tensor):
     import torch
 
     aten = torch.ops.aten
-    logits, labels = tensor(shapes[0]), torch.from_numpy(labels_of(shapes[0]))
+    logits = tensor(shapes[0])
+    labels = torch.from_numpy(labels_of(shapes[0])).to(logits.device)
     if direction == "forward":
         return lambda: torch.nn.functional.cross_entropy(logits, labels)
     log_probabilities = torch.log_softmax(logits, 1)
     _, weight = aten.nll_loss_forward(log_probabilities, labels, None, 1, -100)
-    one = torch.ones(())
+    one = torch.ones((), device=logits.device)
 
     def backward():
         grad = aten.nll_loss_backward(one, log_probabilities, labels, None, 1, -100, weight)

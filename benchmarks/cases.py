@@ -13,17 +13,6 @@ CONVOLUTIONS = ("conv2d", "depthwise_conv2d")
 POOLS = ("max_pool2d", "avg_pool2d", "global_avg_pool2d")
 OTHERS = ("batch_norm_relu", "relu", "add", "concatenate", "softmax_cross_entropy")
 UPDATES = ("sgd", "adam")
-SMALL = {"stem": "cifar"}
-# (network, batch, image size, options, operations whose shapes are taken)
-SOURCES = [
-    ("inception_v3", 4, 299, {}, (*CONVOLUTIONS, "avg_pool2d", "max_pool2d")),
-    ("xception", 4, 299, {}, CONVOLUTIONS),
-    ("googlenet", 32, 32, {"aux_logits": False, **SMALL}, (*POOLS, *OTHERS, *UPDATES)),
-    ("xception", 64, 32, {"width": 0.26, **SMALL}, (*POOLS, *OTHERS, *UPDATES)),
-    ("mini_inception", 128, 32, {}, (*POOLS, *OTHERS, *UPDATES)),
-    ("mini_xception", 128, 32, {}, (*POOLS, *OTHERS, *UPDATES)),
-    ("googlenet_paper", 8, 224, {"aux_logits": False}, ("local_response_norm",)),
-]
 DIRECTIONS = {
     **dict.fromkeys(CONVOLUTIONS, ("forward", "input gradient", "weight gradient")),
     **dict.fromkeys((*POOLS, "relu", "local_response_norm", "softmax_cross_entropy"), ("forward", "backward")),
@@ -91,8 +80,11 @@ def _as_tuples(value):
     return tuple(map(_as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
-def all_cases(sources=SOURCES):
-    """The cases of the networks, without those that another network had before."""
+def all_cases(sources):
+    """The cases of networks, without those that another network had before.
+
+    sources: (network, batch, image size, options, operations whose shapes are taken) of each network.
+    """
     cases = {}
     for network, batch, size, options, operations in sources:
         for case in cases_of(network, batch, size, options, operations):
@@ -189,29 +181,11 @@ def _kind(operation, shapes, settings):
     return f"{'conv' if operation == 'conv2d' else 'depthwise'} {kernel}{' strided' if strided else ''}"
 
 
-def quick_cases(cases):
-    """A few: of each of the commonest groups the case that the networks have most, by count and size."""
+def heaviest_cases(cases, groups=None):
+    """Of each group (or of these `groups`) the case that its network has most, by count and size."""
     chosen = {}
     for case in cases:
         weight = case.count * sum(map(math.prod, case.shapes[:1]))
         if case.group not in chosen or weight > chosen[case.group][0]:
             chosen[case.group] = weight, case
-    return [case for group, (_, case) in chosen.items() if group in QUICK]
-
-
-QUICK = {
-    "conv 1x1, forward",
-    "conv 1x1, input gradient",
-    "conv 1x1, weight gradient",
-    "conv 3x3, forward",
-    "conv 3x3, input gradient",
-    "conv 3x3, weight gradient",
-    "depthwise 3x3, forward",
-    "depthwise 3x3, input gradient",
-    "depthwise 3x3, weight gradient",
-    "batch norm relu, forward",
-    "batch norm relu, backward",
-    "max pool, forward",
-    "max pool, backward",
-    "sgd, update",
-}
+    return [case for group, (_, case) in chosen.items() if groups is None or group in groups]

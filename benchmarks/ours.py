@@ -1,13 +1,19 @@
-"""The cases as calls of minception's kernels."""
+"""The cases as calls of minception's kernels, on a device."""
+
+import math
 
 import numpy as np
 
 from .cases import UPDATES
 
+MOST_DRAWN = 1 << 24  # numbers (64 MiB); they come again in larger arrays, which takes less time than to draw more
+
 
 def draw(shape, seed=0):
     """Numbers of both signs, the same on all sides: C-contiguous float32."""
-    return np.random.default_rng((seed, *shape)).random(shape, np.float32) - np.float32(0.5)
+    count = math.prod(shape)
+    numbers = np.random.default_rng((seed, *shape)).random(min(count, MOST_DRAWN), np.float32) - np.float32(0.5)
+    return (numbers if count <= MOST_DRAWN else np.resize(numbers, count)).reshape(shape)
 
 
 def labels_of(shape):
@@ -26,11 +32,35 @@ def images(shape, seed=0):
     return array
 
 
-def prepare(case):
-    """A function without arguments that does what the case says, once, and returns the arrays that it makes."""
+class Arrays:
+    """Makes the arrays of a case on a device."""
+
+    def __init__(self, device):
+        self.device = device
+
+    def on_device(self, array):
+        from minception.kernels.transfer import to_device
+
+        return to_device(array, self.device)
+
+    def images(self, shape, seed=0):
+        return self.on_device(images(shape, seed))
+
+    def plain(self, shape, seed=0):
+        return self.on_device(draw(shape, seed))
+
+    def labels(self, shape):
+        return self.on_device(labels_of(shape))
+
+
+def prepare(case, device="cpu"):
+    """A function without arguments that does what the case says, once, and returns the arrays that it makes.
+
+    To be called, both, where `device` ("cpu" or "cuda:N") is the current one.
+    """
     if case.operation in UPDATES:
-        return _update(case)
-    return OPERATIONS[case.operation](case.direction, case.shapes, dict(case.options))
+        return _update(case, device)
+    return OPERATIONS[case.operation](case.direction, case.shapes, dict(case.options), Arrays(device))
 
 
 def floor(work):
@@ -54,11 +84,11 @@ def floor(work):
     return sum(cost.flops for cost in costs), sum(cost.bytes for cost in costs)
 
 
-def _convolution(forward, backward_input, backward_weight, direction, shapes, options):
-    x, weight = images(shapes[0]), draw(shapes[1], 1)
+def _convolution(forward, backward_input, backward_weight, direction, shapes, options, arrays):
+    x, weight = arrays.images(shapes[0]), arrays.plain(shapes[1], 1)
     if direction == "forward":
         return lambda: forward(x, weight, **options)
-    grad = images(forward(x, weight, **options).shape, 2)
+    grad = arrays.images(forward(x, weight, **options).shape, 2)
     if direction == "input gradient":
         return lambda: backward_input(grad, weight, x.shape, **options)
     return lambda: backward_weight(grad, x, weight.shape, **options)
@@ -74,17 +104,18 @@ def _depthwise(*case):
     from minception import kernels as k
 
     functions = k.depthwise_conv2d, k.depthwise_conv2d_backward_input, k.depthwise_conv2d_backward_weight
-    direction, shapes, options = case
-    return _convolution(*functions, direction, shapes, {name: v for name, v in options.items() if name != "groups"})
+    direction, shapes, options, arrays = case
+    options = {name: value for name, value in options.items() if name != "groups"}
+    return _convolution(*functions, direction, shapes, options, arrays)
 
 
-def _batch_norm_relu(direction, shapes, options):
+def _batch_norm_relu(direction, shapes, options, arrays):
     """The fused kernels where there are such, else one after the other."""
     from minception import kernels as k
 
-    x = images(shapes[0])
-    weight, bias, mean = (draw(x.shape[1:2], seed) for seed in (1, 2, 3))
-    var = np.abs(mean) + 1
+    x = arrays.images(shapes[0])
+    weight, bias, mean = (arrays.plain(x.shape[1:2], seed) for seed in (1, 2, 3))
+    var = abs(mean) + 1
     fused = hasattr(k, "batch_norm_relu_train")
     if direction == "evaluation":
         if fused:
@@ -94,7 +125,7 @@ def _batch_norm_relu(direction, shapes, options):
         if fused:
             return lambda: k.batch_norm_relu_train(x, weight, bias)[0]
         return lambda: k.relu(k.batch_norm_train(x, weight, bias)[0])
-    grad = images(x.shape, 4)
+    grad = arrays.images(x.shape, 4)
     if fused:
         _, *kept = k.batch_norm_relu_train(x, weight, bias)
         return lambda: k.batch_norm_relu_train_backward(grad, x, weight, *kept)
@@ -103,20 +134,20 @@ def _batch_norm_relu(direction, shapes, options):
     return lambda: k.batch_norm_train_backward(k.relu_backward(grad, y), x, weight, mean, var)
 
 
-def _max_pool2d(direction, shapes, options):
+def _max_pool2d(direction, shapes, options, arrays):
     from minception import kernels as k
 
-    x = images(shapes[0])
+    x = arrays.images(shapes[0])
     y, taps = k.max_pool2d(x, **options)
-    grad = images(y.shape, 1)
+    grad = arrays.images(y.shape, 1)
     if direction == "forward":
         return lambda: k.max_pool2d(x, **options)[0]
     return lambda: k.max_pool2d_backward(grad, taps, x.shape, **options)
 
 
-def _pool(forward, backward, direction, shapes, options):
-    x = images(shapes[0])
-    grad = images(forward(x, **options).shape, 1)
+def _pool(forward, backward, direction, shapes, options, arrays):
+    x = arrays.images(shapes[0])
+    grad = arrays.images(forward(x, **options).shape, 1)
     return (lambda: forward(x, **options)) if direction == "forward" else (lambda: backward(grad, x.shape, **options))
 
 
@@ -132,57 +163,58 @@ def _global_avg_pool2d(*case):
     return _pool(k.global_avg_pool2d, k.global_avg_pool2d_backward, *case)
 
 
-def _relu(direction, shapes, options):
+def _relu(direction, shapes, options, arrays):
     from minception import kernels as k
 
-    x, grad = images(shapes[0]), images(shapes[0], 1)
+    x, grad = arrays.images(shapes[0]), arrays.images(shapes[0], 1)
     y = k.relu(x)
     return (lambda: k.relu(x)) if direction == "forward" else (lambda: k.relu_backward(grad, y))
 
 
-def _local_response_norm(direction, shapes, options):
+def _local_response_norm(direction, shapes, options, arrays):
     from minception import kernels as k
 
-    x, grad = images(shapes[0]), images(shapes[0], 1)
+    x, grad = arrays.images(shapes[0]), arrays.images(shapes[0], 1)
     _, scale = k.local_response_norm(x, **options)
     if direction == "forward":
         return lambda: k.local_response_norm(x, **options)[0]
     return lambda: k.local_response_norm_backward(grad, x, scale, **options)
 
 
-def _add(direction, shapes, options):
+def _add(direction, shapes, options, arrays):
     from minception import kernels as k
 
-    x, y = images(shapes[0]), images(shapes[0], 1)
+    x, y = arrays.images(shapes[0]), arrays.images(shapes[0], 1)
     return lambda: k.add(x, y)
 
 
-def _concatenate(direction, shapes, options):
+def _concatenate(direction, shapes, options, arrays):
     from minception import kernels as k
 
-    arrays = [images(shape, seed) for seed, shape in enumerate(shapes)]
-    return lambda: k.concatenate(arrays)
+    parts = [arrays.images(shape, seed) for seed, shape in enumerate(shapes)]
+    return lambda: k.concatenate(parts)
 
 
-def _softmax_cross_entropy(direction, shapes, options):
+def _softmax_cross_entropy(direction, shapes, options, arrays):
     from minception import kernels as k
 
-    logits, labels = draw(shapes[0]), labels_of(shapes[0])
+    logits, labels = arrays.plain(shapes[0]), arrays.labels(shapes[0])
     _, log_probabilities = k.softmax_cross_entropy(logits, labels)
-    one = np.ones((), np.float32)
+    one = arrays.on_device(np.ones((), np.float32))
     if direction == "forward":
         return lambda: k.softmax_cross_entropy(logits, labels)[0]
     return lambda: k.softmax_cross_entropy_backward(one, log_probabilities, labels)
 
 
-def _update(case):
+def _update(case, device):
     """A step of the optimizer over all parameters of a network."""
     from minception import nn, optim
     from minception.tensor import Tensor
 
-    parameters = [nn.Parameter(draw(shape)) for shape in case.shapes]
+    arrays = Arrays(device)
+    parameters = [nn.Parameter(arrays.plain(shape)) for shape in case.shapes]
     for parameter in parameters:
-        parameter.grad = Tensor(draw(parameter.shape, 1))
+        parameter.grad = Tensor(arrays.plain(parameter.shape, 1))
     if case.operation == "sgd":
         optimizer = optim.SGD(parameters, lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
     else:
@@ -190,7 +222,7 @@ def _update(case):
 
     def step():
         optimizer.step()
-        return parameters[0].numpy()
+        return parameters[0].detach()._array
 
     return step
 

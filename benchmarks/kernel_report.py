@@ -4,11 +4,7 @@ import math
 from dataclasses import dataclass
 
 from .cases import Case
-from .compare import OURS
-
-# Goals for the ratio of our time to the best of PyTorch's, by the words that a kind begins with.
-GOALS = {"conv": 1.15, "depthwise": 0.7, "batch norm relu": 0.7, "max pool": 0.7, "avg pool": 0.7}
-ALL_CONVOLUTIONS = 0.9
+from .sides import OURS
 
 
 @dataclass
@@ -31,48 +27,56 @@ class Result:
         """Our time relative to the best of the others."""
         return self.ours / self.seconds[self.best]
 
-    @property
-    def goal(self):
-        """What the ratio should be at most, None if nothing was set."""
-        return next((goal for words, goal in GOALS.items() if self.case.kind.startswith(words)), None)
+    def goal(self, goals):
+        """What the ratio should be at most, None if nothing was set. goals: see `report`."""
+        return next((goal for words, goal in goals.items() if self.case.kind.startswith(words)), None)
 
     def floor(self, roof):
         """Our time relative to the least possible."""
         return self.ours / max(roof.seconds(self.flops, self.bytes), 1e-12)
 
-    def line(self, roof):
+    def misses(self, goals):
+        """Whether the ratio is above its goal."""
+        goal = self.goal(goals)
+        return goal is not None and self.ratio > goal
+
+    def line(self, roof, goals):
         """One line of the table."""
         best = self.seconds[self.best]
-        missed = " !" if self.goal is not None and self.ratio > self.goal else "  "
+        missed = " !" if self.misses(goals) else "  "
         return (
             f"{self.ratio:5.2f}{missed} {self.floor(roof):6.1f} {self.ours * 1e6:10.1f} us {best * 1e6:10.1f} us  "
             f"{self.best.removeprefix('torch'):22} {self.case.name}"
         )
 
 
-def report(results, roof, threads):
-    """Lines of a report: the table, sums of each kind, and the list of what misses its goal."""
+def report(results, roof, goals, goals_of_all):
+    """Lines of a report: the table, sums of each kind, and the list of what misses its goal.
+
+    goals: for the ratio of our time to the best of PyTorch's, by the words that a kind begins with. goals_of_all: words
+    that several kinds begin with, whose sum is shown too, and the goal of that or None.
+    """
     peak, bandwidth = roof.flops_per_second / 1e9, roof.bytes_per_second / 1e9
-    yield f"\n{threads} threads: {peak:.0f} GFLOP/s (matrix product), {bandwidth:.1f} GB/s (copy)"
+    yield f"\n{roof.machine}: {peak:.0f} GFLOP/s (matrix product), {bandwidth:.1f} GB/s (copy)"
     yield "ratio: our time to that of the fastest of PyTorch's modes; floor: our time to the least possible\n"
     yield "ratio    floor          ours         torch  best mode of torch     case"
     for result in sorted(results, key=lambda result: (result.case.group, -result.ratio)):
-        yield result.line(roof)
+        yield result.line(roof, goals)
     yield f"\n{'kind':42} {'cases':>5} {'geometric mean':>14} {'total time':>10} {'of the floor':>12}  goal of each"
     groups = {}
     for result in results:
         groups.setdefault(result.case.group, []).append(result)
     for group, members in sorted(groups.items()):
-        yield _sum(group, members, roof, members[0].goal)
-    for words in ("conv", "depthwise"):
+        yield _sum(group, members, roof, members[0].goal(goals))
+    for words, goal in goals_of_all.items():
         members = [result for result in results if result.case.kind.startswith(words)]
         if members:
-            yield _sum(f"all: {words}", members, roof, ALL_CONVOLUTIONS if words == "conv" else GOALS[words])
-    missed = [result for result in results if result.goal is not None and result.ratio > result.goal]
-    with_goal = sum(result.goal is not None for result in results)
+            yield _sum(f"all: {words}", members, roof, goal)
+    missed = [result for result in results if result.misses(goals)]
+    with_goal = sum(result.goal(goals) is not None for result in results)
     yield f"\nAbove the goal: {len(missed)} of {with_goal}"
-    for result in sorted(missed, key=lambda result: -result.ratio / result.goal):
-        yield f"  {result.ratio:.2f} instead of {result.goal:.2f}: {result.case.name}"
+    for result in sorted(missed, key=lambda result: -result.ratio / result.goal(goals)):
+        yield f"  {result.ratio:.2f} instead of {result.goal(goals):.2f}: {result.case.name}"
 
 
 def _sum(title, members, roof, goal):
