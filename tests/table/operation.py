@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from hypothesis.strategies import SearchStrategy
 
-import minception as mc
 from minception import kernels
 from tests.kept_settings import settings_kept
 
 from .case import Call, Case
 from .faces import by_torch
+from .on_gpu import kernels_of
 from .rounding import judge
 
 
@@ -96,7 +96,7 @@ class Operation:
     def run(self, face, home, call: Call, threads=2):
         """Results of one face with the kernels of one home; fails if an input was written to."""
         before = {name: a.copy() for name, a in call.arrays.items() if name not in self.in_place}
-        with mc.use_kernels(home), settings_kept(threads):
+        with kernels_of(home), settings_kept(threads):
             results = self.faces[face](call)
         for name, copy in before.items():
             np.testing.assert_array_equal(call.arrays[name], copy, f"{self.name}: the input {name} was written to")

@@ -1,7 +1,8 @@
-"""The table of operations, with the kernels for a GPU: values, gradients, layouts and rounding are those of every home.
+"""The table of operations, with the kernels for a GPU: values, gradients, layouts and rounding as in every home.
 
-Blocks and threads run in forward and in reversed order. There are fewer examples than for the other homes (8 of each
-property in the quick profile), because every thread is emulated; the named cases are all there.
+Emulated blocks and threads run in forward and in reversed order. There are fewer examples than for the other homes (8 of
+each property in the quick profile), because every thread is emulated; the named cases are all there. On a real GPU (see
+tests/table/homes.py) the same tests run there.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ from minception.kernels.cuda.emulated import thread_order
 from tests.kernels.inputs import is_channels_last
 from tests.kernels.test_memory_order import ROWS as IMAGES
 from tests.table import test_layouts, test_rounding
-from tests.table.homes import EMULATED, ON_GPU
+from tests.table.homes import OF_GPU, ON_GPU
 
 FEWER = settings(max_examples=max(8, settings().max_examples // 4))
 ORDERS = ("forward", "reversed")
@@ -27,7 +28,7 @@ EXAMPLES = [
 
 def run(row, case, dtype, order):
     with thread_order(order):
-        return row.run("kernel", EMULATED, case.call(dtype))
+        return row.run("kernel", OF_GPU, case.call(dtype))
 
 
 @pytest.mark.parametrize("row", ON_GPU.values(), ids=list(ON_GPU))
@@ -78,7 +79,7 @@ def test_layout_does_not_matter(row, data):
 
     memory = test_layouts.Memory(choose, row.in_place)
     case = data.draw(row.cases, label="case")
-    results = row.run("kernel", EMULATED, case.call(np.float32, memory))
+    results = row.run("kernel", OF_GPU, case.call(np.float32, memory))
     memory.assert_untouched()
     row.truth(case, memory.contiguous).judge(results, np.float32)
     for name in IMAGES.get(row.name, ()):
@@ -87,4 +88,4 @@ def test_layout_does_not_matter(row, data):
 
 @pytest.mark.parametrize("name", [name for name in ON_GPU if name in test_rounding.ROUNDING])
 def test_error_is_no_larger_than_that_of_torch(name, record_property):
-    test_rounding.test_error_is_no_larger_than_that_of_torch(ON_GPU[name], EMULATED, record_property)
+    test_rounding.test_error_is_no_larger_than_that_of_torch(ON_GPU[name], OF_GPU, record_property)
