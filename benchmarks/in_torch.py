@@ -1,7 +1,9 @@
 """The cases as calls of PyTorch's operators, without its autograd wherever the operator can be called directly."""
 
+import math
+
 from .cases import UPDATES
-from .ours import draw, labels_of
+from .ours import block_of, labels_of
 
 
 def prepare(case, channels_last, device="cpu"):
@@ -12,7 +14,9 @@ def prepare(case, channels_last, device="cpu"):
     import torch
 
     def tensor(shape, seed=0):
-        drawn = torch.from_numpy(draw(shape, seed)).to(device)
+        block, times = block_of(shape, seed)
+        drawn = torch.from_numpy(block).to(device)
+        drawn = (drawn.repeat(times)[: math.prod(shape)] if times > 1 else drawn).reshape(shape)
         if channels_last and drawn.ndim == 4:
             drawn = drawn.contiguous(memory_format=torch.channels_last)
         return drawn

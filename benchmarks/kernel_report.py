@@ -9,11 +9,14 @@ from .sides import OURS
 
 @dataclass
 class Result:
-    """One case: medians of all sides in seconds, which of the others is best, and what the floor is computed from."""
+    """One case: medians of all sides in seconds, which of the others is best, and what the floor is computed from.
+
+    best: None where there are no others.
+    """
 
     case: Case
     seconds: dict
-    best: str
+    best: str | None
     flops: int
     bytes: int
     spread: float
@@ -24,8 +27,8 @@ class Result:
 
     @property
     def ratio(self):
-        """Our time relative to the best of the others."""
-        return self.ours / self.seconds[self.best]
+        """Our time relative to the best of the others; None without others."""
+        return None if self.best is None else self.ours / self.seconds[self.best]
 
     def goal(self, goals):
         """What the ratio should be at most, None if nothing was set. goals: see `report`."""
@@ -38,16 +41,16 @@ class Result:
     def misses(self, goals):
         """Whether the ratio is above its goal."""
         goal = self.goal(goals)
-        return goal is not None and self.ratio > goal
+        return goal is not None and self.best is not None and self.ratio > goal
 
     def line(self, roof, goals):
         """One line of the table."""
-        best = self.seconds[self.best]
         missed = " !" if self.misses(goals) else "  "
-        return (
-            f"{self.ratio:5.2f}{missed} {self.floor(roof):6.1f} {self.ours * 1e6:10.1f} us {best * 1e6:10.1f} us  "
-            f"{self.best.removeprefix('torch'):22} {self.case.name}"
-        )
+        ratio, other, mode = " " * 5, " " * 13, ""
+        if self.best is not None:
+            ratio, other = f"{self.ratio:5.2f}", f"{self.seconds[self.best] * 1e6:10.1f} us"
+            mode = self.best.removeprefix("torch")
+        return f"{ratio}{missed} {self.floor(roof):6.1f} {self.ours * 1e6:10.1f} us {other}  {mode:22} {self.case.name}"
 
 
 def report(results, roof, goals, goals_of_all):
@@ -60,7 +63,7 @@ def report(results, roof, goals, goals_of_all):
     yield f"\n{roof.machine}: {peak:.0f} GFLOP/s (matrix product), {bandwidth:.1f} GB/s (copy)"
     yield "ratio: our time to that of the fastest of PyTorch's modes; floor: our time to the least possible\n"
     yield "ratio    floor          ours         torch  best mode of torch     case"
-    for result in sorted(results, key=lambda result: (result.case.group, -result.ratio)):
+    for result in sorted(results, key=lambda result: (result.case.group, -(result.ratio or 0))):
         yield result.line(roof, goals)
     yield f"\n{'kind':42} {'cases':>5} {'geometric mean':>14} {'total time':>10} {'of the floor':>12}  goal of each"
     groups = {}
@@ -73,7 +76,7 @@ def report(results, roof, goals, goals_of_all):
         if members:
             yield _sum(f"all: {words}", members, roof, goal)
     missed = [result for result in results if result.misses(goals)]
-    with_goal = sum(result.goal(goals) is not None for result in results)
+    with_goal = sum(result.goal(goals) is not None and result.best is not None for result in results)
     yield f"\nAbove the goal: {len(missed)} of {with_goal}"
     for result in sorted(missed, key=lambda result: -result.ratio / result.goal(goals)):
         yield f"  {result.ratio:.2f} instead of {result.goal(goals):.2f}: {result.case.name}"
@@ -81,9 +84,15 @@ def report(results, roof, goals, goals_of_all):
 
 def _sum(title, members, roof, goal):
     """A line about several results. Each shape counts in the total time as often as its network has it."""
-    geometric = math.exp(sum(math.log(result.ratio) for result in members) / len(members))
-    ours = sum(result.ours * result.case.count for result in members)
-    others = sum(result.seconds[result.best] * result.case.count for result in members)
-    least = sum(roof.seconds(result.flops, result.bytes) * result.case.count for result in members)
+    ours, least = (
+        sum(seconds(result) * result.case.count for result in members)
+        for seconds in (lambda result: result.ours, lambda result: roof.seconds(result.flops, result.bytes))
+    )
+    ratios = " " * 25
+    compared = [result for result in members if result.best is not None]
+    if compared:
+        geometric = math.exp(sum(math.log(result.ratio) for result in compared) / len(compared))
+        both = [(r.ours * r.case.count, r.seconds[r.best] * r.case.count) for r in compared]
+        ratios = f"{geometric:14.2f} {sum(ours for ours, _ in both) / sum(others for _, others in both):10.2f}"
     shown = "" if goal is None else f"{goal:.2f}"
-    return f"{title:42} {len(members):5} {geometric:14.2f} {ours / others:10.2f} {least / ours:12.0%}  {shown}"
+    return f"{title:42} {len(members):5} {ratios} {least / ours:12.0%}  {shown}"

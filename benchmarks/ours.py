@@ -6,14 +6,20 @@ import numpy as np
 
 from .cases import UPDATES
 
-MOST_DRAWN = 1 << 24  # numbers (64 MiB); they come again in larger arrays, which takes less time than to draw more
+MOST_DRAWN = 1 << 22  # numbers (16 MiB); they come again in larger arrays, which takes less time than to draw more
+
+
+def block_of(shape, seed=0):
+    """(the numbers of an array that are drawn, how often they are needed to fill it): a vector of float32, a count."""
+    count = math.prod(shape)
+    drawn = np.random.default_rng((seed, *shape)).random(min(count, MOST_DRAWN), np.float32) - np.float32(0.5)
+    return drawn, -(-count // max(drawn.size, 1))
 
 
 def draw(shape, seed=0):
     """Numbers of both signs, the same on all sides: C-contiguous float32."""
-    count = math.prod(shape)
-    numbers = np.random.default_rng((seed, *shape)).random(min(count, MOST_DRAWN), np.float32) - np.float32(0.5)
-    return (numbers if count <= MOST_DRAWN else np.resize(numbers, count)).reshape(shape)
+    block, times = block_of(shape, seed)
+    return block.reshape(shape) if times <= 1 else np.resize(block, shape)
 
 
 def labels_of(shape):
@@ -33,7 +39,7 @@ def images(shape, seed=0):
 
 
 class Arrays:
-    """Makes the arrays of a case on a device."""
+    """Makes the arrays of a case on a device, which has to be the current one."""
 
     def __init__(self, device):
         self.device = device
@@ -44,10 +50,26 @@ class Arrays:
         return to_device(array, self.device)
 
     def images(self, shape, seed=0):
-        return self.on_device(images(shape, seed))
+        """As the function `images`."""
+        from minception.kernels.arrays import array_module
+        from minception.kernels.layout import empty_images
+
+        array = self.plain(shape, seed)
+        if len(shape) != 4:
+            return array
+        images = empty_images(array_module(array), shape, array.dtype)
+        images[...] = array
+        return images
 
     def plain(self, shape, seed=0):
-        return self.on_device(draw(shape, seed))
+        """As `draw`. What is repeated is repeated on the device."""
+        from minception.kernels.arrays import array_module
+
+        block, times = block_of(shape, seed)
+        if times <= 1:
+            return self.on_device(block.reshape(shape))
+        block = self.on_device(block)
+        return array_module(block).concatenate([block] * times)[: math.prod(shape)].reshape(shape)
 
     def labels(self, shape):
         return self.on_device(labels_of(shape))

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 
 OURS = "minception"
@@ -70,14 +71,14 @@ class Side:
         """The answer to the job that was handed over; see `ask`."""
         if not select.select([self.process.stdout], [], [], limit)[0]:
             self.process.kill()
-            raise RuntimeError(f"{self.side}: not ready within {limit:.0f} seconds")
+            raise RuntimeError(f"not ready within {limit:.0f} seconds")
         line = self.process.stdout.readline()  # an answer is one line, written at once
         if not line:
             self.errors.seek(0)
-            raise RuntimeError(f"{self.side}: {self.errors.read()[-2000:]}")
+            raise RuntimeError(self.errors.read()[-2000:])
         answer = json.loads(line)
         if "error" in answer:
-            raise RuntimeError(f"{self.side}: {answer['error']}")
+            raise RuntimeError(answer["error"])
         return answer
 
     def end(self):
@@ -91,21 +92,25 @@ class Side:
         self.errors.close()
 
 
-def take_turns(sides, job, rounds, note, name):
-    """Time one job on all sides; return a list of Measured, ours first. A side that cannot do it is noted."""
-    able = []
+def take_turns(sides, job, rounds, note, limit=None):
+    """Time one job on all sides; return a list of Measured, ours first. limit: seconds until all have to be ready.
+
+    Of a side that cannot do it, `note(name of the side, why)` is told.
+    """
+    able, started = [], time.monotonic()
     for side in sides:
+        left = None if limit is None else max(0.0, started + limit - time.monotonic())
         try:
-            facts = side.ask(job)
+            facts = side.ask(job, left)
             able.append((side, Measured(side.side, [], 0.0, {k: v for k, v in facts.items() if k != "ready"})))
         except RuntimeError as error:
-            note(f"{name}: {error}")
+            note(side.side, str(error))
     for _ in range(rounds):
         for side, measured in list(able):
             try:
                 answer = side.ask({"turn": True})
             except RuntimeError as error:
-                note(f"{name}: {error}")
+                note(side.side, str(error))
                 able.remove((side, measured))
                 continue
             measured.seconds.append(answer["seconds"])

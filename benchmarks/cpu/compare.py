@@ -37,4 +37,4 @@ def compare(work, threads, rounds, peers=None, note=lambda text: None):
     if peers is None:
         peers = PEERS if work.training else PEERS + FOLDED
     with sides_of(peers, threads) as sides:
-        return take_turns(sides, {"work": work.name}, rounds, note, work.name)
+        return take_turns(sides, {"work": work.name}, rounds, lambda side, why: note(f"{work.name}: {side}: {why}"))

@@ -78,7 +78,11 @@ def measure(cases, threads, rounds, peers=EAGER, note=print):
         return
     with sides_of(peers, threads) as sides:
         for case in cases:
-            measured = take_turns(sides, {"case": case.to_dict()}, rounds, note, case.name)
+
+            def say(side, why, case=case):
+                note(f"{case.name}: {side}: {why}")
+
+            measured = take_turns(sides, {"case": case.to_dict()}, rounds, say)
             if len(measured) < 2 or measured[0].side != OURS:
                 continue
             ours, *others = measured

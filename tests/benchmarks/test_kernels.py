@@ -146,12 +146,12 @@ def test_results_are_kept_and_not_measured_again(tmp_path, monkeypatch, capsys):
 
 def test_sides_take_turns():
     with sides_of(["torch"], 1) as sides:
-        found = take_turns(sides, {"case": tiny("relu", "forward").to_dict()}, 2, print, "relu")
+        found = take_turns(sides, {"case": tiny("relu", "forward").to_dict()}, 2, print)
         assert [measured.side for measured in found] == ["minception", "torch", "torch+malloc"]
         assert all(len(measured.seconds) == 2 and min(measured.seconds) > 0 for measured in found)
         assert found[0].facts == {"flops": 3 * 8 * 7 * 6, "bytes": 2 * 4 * 3 * 8 * 7 * 6}
         notes = []
         unknown = {**tiny("relu", "forward").to_dict(), "operation": "sinh"}
-        assert take_turns(sides, {"case": unknown}, 2, notes.append, "sinh") == []
-        assert len(notes) == 3 and notes[0] == "sinh: minception: KeyError: 'sinh'"
-        assert take_turns(sides, {"case": tiny("add", "forward").to_dict()}, 2, print, "add")[2].median > 0
+        assert take_turns(sides, {"case": unknown}, 2, lambda *words: notes.append(words)) == []
+        assert len(notes) == 3 and notes[0] == ("minception", "KeyError: 'sinh'")
+        assert take_turns(sides, {"case": tiny("add", "forward").to_dict()}, 2, print)[2].median > 0

@@ -18,6 +18,7 @@ import functools
 import importlib.machinery
 import numbers
 import threading
+import time
 import types
 import weakref
 from collections import Counter
@@ -92,6 +93,25 @@ class Device:
 
     def __repr__(self):
         return f"<CUDA Device {self.id}>"
+
+
+class Event:
+    """`cupy.cuda.Event`: a mark in the queue of the current device, which is always empty."""
+
+    def __init__(self, block=False, disable_timing=False, interprocess=False):
+        self._when = None
+
+    def record(self, stream=None):
+        self._when = time.perf_counter()
+
+    def synchronize(self):
+        if self._when is None:
+            raise CUDARuntimeError("cudaErrorInvalidResourceHandle: invalid resource handle")
+
+
+def get_elapsed_time(start_event, end_event):
+    """`cupy.cuda.get_elapsed_time`: milliseconds."""
+    return (end_event._when - start_event._when) * 1e3
 
 
 def current_device():
@@ -432,11 +452,15 @@ def _functions():
         "get_default_memory_pool": lambda: _pool,
         "cuda": types.SimpleNamespace(
             Device=Device,
+            Event=Event,
+            get_elapsed_time=get_elapsed_time,
             memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             runtime=types.SimpleNamespace(
                 CUDARuntimeError=CUDARuntimeError,
                 getDevice=current_device,
                 getDeviceCount=_device_count,
+                driverGetVersion=lambda: 12090,
+                runtimeGetVersion=lambda: 12090,
                 getDeviceProperties=lambda device: {"name": b"Stand-in %d" % device},
             ),
         ),

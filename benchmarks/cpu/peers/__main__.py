@@ -46,7 +46,11 @@ def measure(chosen, threads, rounds, peers, note=print):
         note(f"{threads} threads, medians of {rounds} rounds; in brackets how many times as long as {OURS}\n")
         results = {}
         for task in chosen:
-            measured = take_turns(present, {"task": task}, rounds, note, task)
+
+            def say(side, why, task=task):
+                note(f"{task}: {side}: {why}")
+
+            measured = take_turns(present, {"task": task}, rounds, say)
             results[task] = {side.side: side.median for side in measured}
             ours = results[task].get(OURS)
             texts = [
@@ -65,7 +69,7 @@ def _answers(side, note):
     try:
         side.ask({"library": True})
     except RuntimeError as error:
-        note(f"left out: {error}")
+        note(f"left out: {side.side}: {error}")
         return False
     return True
 

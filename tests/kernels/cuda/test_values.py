@@ -1,8 +1,8 @@
 """The table of operations, with the kernels for a GPU: values, gradients, layouts and rounding as in every home.
 
-Emulated blocks and threads run in forward and in reversed order. There are fewer examples than for the other homes (8 of
-each property in the quick profile), because every thread is emulated; the named cases are all there. On a real GPU (see
-tests/table/homes.py) the same tests run there.
+Emulated blocks and threads run in forward and in reversed order. There are fewer examples than for the other homes (8
+of each property in the quick profile), because every thread is emulated; the named cases are all there. On a real GPU
+(see tests/table/homes.py) the same tests run there.
 """
 
 import numpy as np

@@ -1,0 +1,1 @@
+"""Parts of a report that go wrong, each in its own way, and one that does not."""
