@@ -46,7 +46,6 @@ def torch_step(work, modes, device="cpu"):
     weights for constants. Evaluation is in `inference_mode`.
     """
     import torch
-    from torch.fx.experimental.optimization import fuse
 
     from tests.models.twins import TWINS
 
@@ -54,6 +53,8 @@ def torch_step(work, modes, device="cpu"):
     model = TWINS[work.network](num_classes=work.num_classes, **work.options).train(work.training).to(device)
     images, labels = (torch.from_numpy(array).to(device) for array in data(work))
     if "folded" in modes:
+        from torch.fx.experimental.optimization import fuse
+
         model = fuse(model)
         torch._inductor.config.freezing = True
     if "channels_last" in modes:

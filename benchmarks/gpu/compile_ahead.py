@@ -6,12 +6,14 @@ depends on it.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from threading import Lock
 
 from . import steps
 from .environment import why_no_torch
 from .team import Team
 
 AT_ONCE = 4
+_saving = Lock()
 
 
 def run(settings, report):
@@ -28,5 +30,6 @@ def compile_all(settings, works, report):
         for work in works:
             for name in steps.COMPILED:
                 _, reasons = team.measure([name], {"work": asdict(work)}, rounds=0)
-                report.result[work.name] = reasons.get(name, "compiled")
-                report.save()
+                with _saving:
+                    report.result[work.name] = reasons.get(name, "compiled")
+                    report.save()

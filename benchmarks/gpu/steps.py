@@ -45,7 +45,6 @@ def run(settings, report):
     elif settings.smoke:
         turns = [EAGER]
         report.notes.append("smoke: torch.compile is left out")
-    report.result["works"] = []
     with Team(settings) as team:
         for peers in turns:
             for done, work in enumerate(works):
@@ -65,7 +64,7 @@ def measure(team, work, peers, rounds, limit, report):
     for side, why in reasons.items():
         (report.problems if side == OURS else report.notes).append(f"{work.name}: {side}: {why}")
     sides = [{**vars(side), "median": side.median, "spread": side.spread} for side in measured]
-    report.result["works"].append(
+    report.result.setdefault("works", []).append(
         {"name": work.name, "multiply_accumulates": work.multiply_accumulates(), "sides": sides, "left_out": reasons}
     )
 
