@@ -16,6 +16,8 @@ from benchmarks.gpu import parts
 from benchmarks.gpu.parts import PARTS, Part, Report, Settings, run_part, write
 from benchmarks.gpu.text import text_of
 
+from tests.device.conftest import cupy  # noqa: F401 - a fixture
+
 from .conftest import ROOT
 
 TORCH_ON_CPU = ("--torch-device", "cpu")
@@ -91,6 +93,21 @@ def test_without_a_gpu(monkeypatch, capsys, tmp_path):
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and err.startswith("python -m benchmarks.gpu needs an NVIDIA GPU and CuPy: CuPy is not")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_done_before_ctrl_c_is_kept(cupy, monkeypatch, capsys, tmp_path):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+
+    def fake(part, settings, seconds):
+        if part.name != "environment":
+            raise KeyboardInterrupt
+        return {"what": "", "module": part.module, "status": "ok", "seconds": 1.0, "error": None, "problems": [],
+                "notes": [], "result": {"gpu": "one"}}  # fmt: skip
+
+    monkeypatch.setattr(command, "run_part", fake)
+    assert command.main(["--out", "it.json", "--only", "environment", "kernels"]) == 130
+    assert "interrupted; 1 of 2 parts are written" in capsys.readouterr().err
+    assert list(json.loads((tmp_path / "it.json").read_text())["parts"]) == ["environment"]
 
 
 @pytest.mark.parametrize("options", [["--only", "no such part"], ["--minutes", "0"], ["--minutes", "soon"]])

@@ -14,7 +14,7 @@ from benchmarks.cases import Case
 from benchmarks.gpu import compile_ahead, environment, gradients, kernels, steps, suite, team, timing, training, worker
 from benchmarks.gpu.parts import Report, Settings
 from benchmarks.kernel_report import Result
-from benchmarks.sides import OURS, Measured, Side
+from benchmarks.sides import OURS, Measured, Side, take_turns
 from benchmarks.work import Work
 from minception.models import names
 from tests.device.conftest import cupy  # noqa: F401 - a fixture
@@ -137,6 +137,26 @@ def test_a_side_that_fails_is_started_again(with_stand_in):
         assert all(len(side.seconds) == 2 for side in measured) and measured[0].facts["bytes"] == 960
         processes = [side.process for side in sides.sides.values()]
     assert all(process.poll() == 0 for process in processes)
+
+
+def test_a_side_that_fails_in_its_turn_is_left_out_and_the_others_go_on():
+    class Fake:
+        def __init__(self, side, turns):
+            self.side, self.turns = side, turns
+
+        def ask(self, job, limit=None):
+            if "turn" not in job:
+                return {"ready": True, "bytes": 1}
+            if not self.turns:
+                raise RuntimeError("an illegal memory access")
+            self.turns -= 1
+            return {"seconds": 1.0, "memory": 2.0}
+
+    told = []
+    sides = [Fake("good", 9), Fake("bad", 1), Fake("good too", 9)]
+    measured = take_turns(sides, {"case": 1}, 3, lambda *words: told.append(words))
+    assert [(m.side, m.seconds, m.memory) for m in measured] == [(n, [1.0] * 3, 2.0) for n in ("good", "good too")]
+    assert told == [("bad", "an illegal memory access")]
 
 
 def test_our_side_has_no_tf32(monkeypatch):
