@@ -15,7 +15,6 @@ from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import parts
 from benchmarks.gpu.parts import PARTS, Part, Report, Settings, run_part, write
 from benchmarks.gpu.text import text_of
-
 from tests.device.conftest import cupy  # noqa: F401 - a fixture
 
 from .conftest import ROOT
