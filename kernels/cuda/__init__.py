@@ -2,10 +2,11 @@
 
 How to read it. `pool.py` is what Python does for a kernel (check, allocate, launch), `pool.cu` beside it is what each
 thread of the GPU does; likewise for the other names. `common.cuh` has what all `.cu` files use, `window.cuh` where
-sliding windows land. `launch.py` hands a kernel to the GPU by way of CuPy, which compiles it at its first use and
-keeps it. Images lie channels-last in memory, so threads that are neighbours work on neighbouring channels. Sums over
-many elements have two stages, each thread or block in a fixed order, so that the same call gives the same bits;
-nothing uses atomics. A kernel that is missing here runs as the reference version, on CuPy's arrays.
+sliding windows land, `gemm.cuh` how a block multiplies two matrices. `launch.py` hands a kernel to the GPU by way of
+CuPy, which compiles it at its first use and keeps it. Images lie channels-last in memory, so threads that are
+neighbours work on neighbouring channels. Sums over many elements have two stages, each thread or block in a fixed
+order, so that the same call gives the same bits; nothing uses atomics. A kernel that is missing here runs as the
+reference version, on CuPy's arrays.
 
 How it is tested where there is no GPU. `emulated/` compiles the very same `.cu` files with g++, one fiber for each
 thread, and the property tests run them so, in forward and in reversed order of the threads. That proves the logic:
@@ -34,6 +35,8 @@ from .batch_norm_relu import (
     batch_norm_relu_train,
     batch_norm_relu_train_backward,
 )
+from .conv import conv2d, conv2d_backward_input, conv2d_backward_weight
+from .conv_prepared import conv2d_prepared
 from .cross_entropy import softmax_cross_entropy, softmax_cross_entropy_backward
 from .depthwise import (
     depthwise_conv2d,
@@ -56,6 +59,10 @@ __all__ = [
     "batch_norm_train",
     "batch_norm_train_backward",
     "batch_norm_update_running",
+    "conv2d",
+    "conv2d_backward_input",
+    "conv2d_backward_weight",
+    "conv2d_prepared",
     "depthwise_conv2d",
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",

@@ -18,6 +18,7 @@
 #define __global__
 #define __device__
 #define __launch_bounds__(...)
+#define __align__(bytes) __attribute__((aligned(bytes)))
 #define __shared__ static __attribute__((section("shared_memory")))
 #define DYNAMIC_SHARED(type, name) type* name = (type*)emulated::dynamic_shared
 

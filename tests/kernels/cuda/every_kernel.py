@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from minception.kernels import cuda
-from minception.kernels.cuda import activation, adaptive_pool, batch_norm, cross_entropy, depthwise, launch, pool
+from minception.kernels.cuda import activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, launch, pool
 
 
 def pools(x):
@@ -18,6 +18,15 @@ def pools(x):
     cuda.avg_pool2d_backward(cuda.avg_pool2d(x, 3, 2, 1), x.shape, 3, 2, 1)
     cuda.adaptive_avg_pool2d_backward(cuda.adaptive_avg_pool2d(x, (3, 5)), x.shape)
     cuda.global_avg_pool2d_backward(cuda.global_avg_pool2d(x), x.shape)
+
+
+def convolutions(x):
+    for outputs in (20, 50, 140):  # tiles of three widths
+        weight = np.ones((outputs, x.shape[1], 3, 2), x.dtype)
+        geometry = {"stride": 2, "padding": 1, "dilation": 2}
+        output = cuda.conv2d(x, weight, weight[:, 0, 0, 0], **geometry)
+        cuda.conv2d_backward_input(output, weight, x.shape, **geometry)
+        cuda.conv2d_backward_weight(output, x, weight.shape, **geometry)
 
 
 def depthwise_convolution(x):
@@ -49,12 +58,13 @@ def main():
         launched.add(name)
         original(source, name, *arguments, **options)
 
-    for module in (activation, adaptive_pool, batch_norm, cross_entropy, depthwise, pool):
+    for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool):
         module.launch = spy
     rng = np.random.default_rng(0)
     for channels in (5, 37):
         x = rng.standard_normal((2, channels, 19, 18)).astype(np.float32)
         pools(x)
+        convolutions(x)
         depthwise_convolution(x)
         batch_norms(x)
         losses(x[0, :, :, 0].copy())
