@@ -1,7 +1,8 @@
 """Convolution and its gradients as matrix products, see `conv.cu`. Contracts: `reference/conv.py`.
 
 A 1x1 convolution that reads each pixel once is a product of matrices that are there, (pixels, C) and (C, O), and CuPy
-hands those to cuBLAS. All others gather the windows tile by tile.
+hands those to cuBLAS. All others gather the windows tile by tile; and so do 1x1 convolutions in another precision than
+float32 (`settings.set_precision`), for which CuPy has but a switch for the whole process.
 """
 
 import math
@@ -13,12 +14,14 @@ from ..arrays import array_module
 from ..conv_geometry import check_add_to, check_grad_output, conv2d_geometry, quiet
 from ..layout import to_nhwc, zeros_images
 from ..reference.pool import Axis
+from ..settings import get_precision
 from .launch import axis_arguments, blocks_for, launch, pieces_of
 from .memory import empty_images, images_in_memory, rows_in_memory
 
 __all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]
 
 SOURCE = "conv.cu"
+TENSOR_CORES = {"tf32": "conv_tf32.cu", "bfloat16": "conv_bfloat16.cu"}
 THREADS, HEIGHT = 256, 128  # of a block; windows of a tile
 LEAST_PIECE = 256  # windows that a block sums up at least, for the gradient of the weights
 
@@ -81,16 +84,23 @@ def _correlate(x, weights, bias, output, groups, rows, columns, adding=False, re
     windows = n * rows.windows.count * columns.windows.count
     grid = -(-windows // HEIGHT) * -(-(outputs // groups) // width) * groups
     launch(
-        SOURCE, f"correlation_{name}", x.dtype, (grid,), (THREADS,), images_in_memory(x), xp.ascontiguousarray(weights),
-        None if bias is None else xp.ascontiguousarray(bias), to_nhwc(output), n, channels, outputs, groups,
+        _source(x.dtype), f"correlation_{name}", x.dtype, (grid,), (THREADS,), images_in_memory(x),
+        xp.ascontiguousarray(weights), None if bias is None else xp.ascontiguousarray(bias), to_nhwc(output),
+        n, channels, outputs, groups,
         *axis_arguments(rows.windows, columns.windows), *rows[2:], *columns[2:], int(adding), int(relu),
     )  # fmt: skip
 
 
+def _source(dtype):
+    """The file with the kernels for arrays of this dtype, in the precision that is set."""
+    return TENSOR_CORES.get(get_precision(), SOURCE) if dtype.itemsize == 4 else SOURCE
+
+
 def _is_product(x, geometry, groups):
-    """Whether all windows are the pixels, one each, so that the images are the matrix of windows."""
+    """Whether all windows are the pixels, one each, so that the images are the matrix of windows, for cuBLAS."""
     return (
         x.size > 0
+        and _source(x.dtype) == SOURCE
         and groups == 1
         and geometry.kernel_size == geometry.stride == (1, 1)
         and geometry.padded_size == geometry.x_shape[2:]
@@ -184,12 +194,12 @@ def conv2d_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, di
     piece, pieces = pieces_of(len(x) * math.prod(geometry.output_size), LEAST_PIECE, tiles)
     sums = xp.empty((pieces, groups, taps * channels, of_group), x.dtype)
     launch(
-        SOURCE, f"weight_gradient_pieces_{width_name}", x.dtype, (tiles, pieces), (THREADS,),
+        _source(x.dtype), f"weight_gradient_pieces_{width_name}", x.dtype, (tiles, pieces), (THREADS,),
         images_in_memory(grad_output), images_in_memory(x), sums, piece, *x.shape[:2], outputs, groups,
         *axis_arguments(*_axes(geometry)),
     )  # fmt: skip
     launch(
-        SOURCE, "weight_gradient", x.dtype, *blocks_for(grad_weight.size), sums, grad_weight, pieces, groups, taps,
-        channels, of_group,
+        _source(x.dtype), "weight_gradient", x.dtype, *blocks_for(grad_weight.size), sums, grad_weight, pieces, groups,
+        taps, channels, of_group,
     )  # fmt: skip
     return grad_weight

@@ -18,8 +18,10 @@
 // With tiles of 128 x 128 that is 16 products for each byte of float32.
 
 #define THREADS 256
+#ifndef SLICE
 #define SLICE 8
 #define PAD 4  // numbers between two lines: threads that store one number of each line meet no other in its bank
+#endif
 
 // A line of a slice. Threads read four neighbours at a time, for which they must lie at multiples of 16 bytes.
 #define SLICES(name, places) __shared__ __align__(16) number name[2][SLICE][(places) + PAD]
@@ -30,49 +32,15 @@ template <int EXTENT, int OWN> __device__ int place_of(int thread, int i) {
     return i / 4 * (EXTENT * 4 / OWN) + thread * 4 + i % 4;
 }
 
-template <int HEIGHT, int WIDTH, int R, int C> struct Tile {
-    static const int ACROSS = WIDTH / C;  // threads side by side
+template <int TILE_HEIGHT, int TILE_WIDTH> struct Tile {
+    static const int HEIGHT = TILE_HEIGHT, WIDTH = TILE_WIDTH, SUMS = HEIGHT * WIDTH / THREADS;
+    static const int R = SUMS < 32 ? 4 : 8, C = SUMS / R, ACROSS = WIDTH / C;  // ACROSS: threads side by side
     number sums[R][C];
 
     __device__ int row(int i) const { return place_of<HEIGHT, R>(threadIdx.x / ACROSS, i); }
     __device__ int column(int j) const { return place_of<WIDTH, C>(threadIdx.x % ACROSS, j); }
 
-    // sums = left @ right, over `slices` slices.
-    template <class Left, class Right>
-    __device__ void multiply(Left& left, Right& right, integer slices, number (*a)[SLICE][HEIGHT + PAD],
-                             number (*b)[SLICE][WIDTH + PAD]) {
-        number next_left[Left::COUNT], next_right[Right::COUNT];
-#pragma unroll
-        for (int i = 0; i < R; i++)
-#pragma unroll
-            for (int j = 0; j < C; j++) sums[i][j] = 0;
-        fetch(left, next_left);
-        fetch(right, next_right);
-        for (integer slice = 0; slice < slices; slice++) {
-            int copy = slice % 2;
-            store(left, next_left, a[copy]);
-            store(right, next_right, b[copy]);
-            __syncthreads();
-            if (slice + 1 < slices) {
-                fetch(left, next_left);
-                fetch(right, next_right);
-            }
-            add_products(a[copy], b[copy]);
-        }
-    }
-
-    template <class Source> __device__ static void fetch(Source& source, number* next) {
-#pragma unroll
-        for (int i = 0; i < Source::COUNT; i++) next[i] = source.at(i);
-        source.advance();
-    }
-
-    template <class Source, int PLACES>
-    __device__ static void store(const Source& source, const number* next, number (*slice)[PLACES]) {
-#pragma unroll
-        for (int i = 0; i < Source::COUNT; i++) slice[source.line(i)][source.place(i)] = next[i];
-    }
-
+    // sums += a @ b, a slice.
     __device__ void add_products(const number (*a)[HEIGHT + PAD], const number (*b)[WIDTH + PAD]) {
 #pragma unroll 2  // all of them take more registers than a thread has
         for (int k = 0; k < SLICE; k++) {
@@ -88,6 +56,42 @@ template <int HEIGHT, int WIDTH, int R, int C> struct Tile {
         }
     }
 };
+
+template <class Source> __device__ void fetch(Source& source, number* next) {
+#pragma unroll
+    for (int i = 0; i < Source::COUNT; i++) next[i] = source.at(i);
+    source.advance();
+}
+
+template <class Source, int PLACES>
+__device__ void store(const Source& source, const number* next, number (*slice)[PLACES]) {
+#pragma unroll
+    for (int i = 0; i < Source::COUNT; i++) slice[source.line(i)][source.place(i)] = next[i];
+}
+
+// tile.sums = left @ right, over `slices` slices.
+template <class Tile, class Left, class Right>
+__device__ void multiply(Tile& tile, Left& left, Right& right, integer slices, number (*a)[SLICE][Tile::HEIGHT + PAD],
+                         number (*b)[SLICE][Tile::WIDTH + PAD]) {
+    number next_left[Left::COUNT], next_right[Right::COUNT];
+#pragma unroll
+    for (int i = 0; i < Tile::R; i++)
+#pragma unroll
+        for (int j = 0; j < Tile::C; j++) tile.sums[i][j] = 0;
+    fetch(left, next_left);
+    fetch(right, next_right);
+    for (integer slice = 0; slice < slices; slice++) {
+        int copy = slice % 2;
+        store(left, next_left, a[copy]);
+        store(right, next_right, b[copy]);
+        __syncthreads();
+        if (slice + 1 < slices) {
+            fetch(left, next_left);
+            fetch(right, next_right);
+        }
+        tile.add_products(a[copy], b[copy]);
+    }
+}
 
 // Rows [row, end) of a matrix in memory as the right one: WIDTH columns from `first` on, zeros beyond its `columns`.
 template <int WIDTH> struct Matrix {

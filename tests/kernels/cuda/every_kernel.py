@@ -1,14 +1,17 @@
 """A program that launches every CUDA kernel once on the CPU: for sanitizers, which a process has from its start.
 
-Prints the names of the kernels that ran.
+Prints the kernels that ran, each as FILE:NAME.
 """
 
 import sys
+from itertools import product
 
 import numpy as np
 
+from minception import set_precision
 from minception.kernels import cuda
 from minception.kernels.cuda import activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, launch, pool
+from minception.kernels.settings import PRECISIONS
 
 
 def pools(x):
@@ -21,12 +24,14 @@ def pools(x):
 
 
 def convolutions(x):
-    for outputs in (20, 50, 140):  # tiles of three widths
+    for precision, outputs in product(PRECISIONS, (20, 50, 140)):  # tiles of three widths
+        set_precision(precision)
         weight = np.ones((outputs, x.shape[1], 3, 2), x.dtype)
         geometry = {"stride": 2, "padding": 1, "dilation": 2}
         output = cuda.conv2d(x, weight, weight[:, 0, 0, 0], **geometry)
         cuda.conv2d_backward_input(output, weight, x.shape, **geometry)
         cuda.conv2d_backward_weight(output, x, weight.shape, **geometry)
+    set_precision("float32")
 
 
 def depthwise_convolution(x):
@@ -55,7 +60,7 @@ def main():
     launched, original = set(), launch.launch
 
     def spy(source, name, *arguments, **options):
-        launched.add(name)
+        launched.add(f"{source}:{name}")
         original(source, name, *arguments, **options)
 
     for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool):

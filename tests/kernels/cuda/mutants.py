@@ -106,7 +106,7 @@ MUTANTS = [
     ),
     *mistakes(
         "gemm.cuh",
-        ("no barrier between storing a slice and multiplying it", "            __syncthreads();\n", ""),
+        ("no barrier between storing a slice and multiplying it", "        __syncthreads();\n", ""),
         ("one copy of the slices for both", "slice % 2;", "0;"),
         ("last slice left out", "slice < slices;", "slice < slices - 1;"),
         ("the first slice is multiplied again and again", "if (slice + 1 < slices) {", "if (false) {"),
@@ -120,7 +120,7 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
-        "conv.cu",
+        "conv.cuh",
         ("digits carry too late", "third >= thirds;", "third > thirds;"),
         ("second digit never full", "if (++second < seconds) continue;", "if (++second <= seconds) continue;"),
         ("rows of the padding read", "rows.has(h) && columns.has(w) ? x", "columns.has(w) ? x"),
@@ -156,7 +156,7 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
-        "conv.cu",
+        "conv.cuh",
         ("ReLU left out of a convolution", "relu && sum <= 0 ? 0 : sum", "sum"),
         ("ReLU where there is none", "relu && sum <= 0 ? 0 : sum", "sum <= 0 ? 0 : sum"),
         rows=["conv2d_prepared"],
