@@ -8,12 +8,12 @@ of the output is still in registers.
 import numpy as np
 
 from .. import checks
-from ..axis import forward_axes
 from ..conv_geometry import conv2d_geometry, quiet
 from ..placement import new_images
 from ..reference import conv_prepared as reference
 from ..settings import get_winograd
 from . import depthwise
+from .axis import forward_axes
 from .conv import group_slices
 from .depthwise_square import is_square
 from .packing import padded_bias

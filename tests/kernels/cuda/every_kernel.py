@@ -1,14 +1,17 @@
 """A program that launches every CUDA kernel once on the CPU: for sanitizers, which a process has from its start.
 
-Prints the names of the kernels that ran.
+Prints the kernels that ran, each as FILE:NAME.
 """
 
 import sys
+from itertools import product
 
 import numpy as np
 
+from minception import set_precision
 from minception.kernels import cuda
 from minception.kernels.cuda import activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, launch, pool
+from minception.kernels.settings import PRECISIONS
 
 
 def pools(x):
@@ -20,13 +23,15 @@ def pools(x):
     cuda.global_avg_pool2d_backward(cuda.global_avg_pool2d(x), x.shape)
 
 
-def convolution(x):
-    weight = np.ones((70, x.shape[1], 3, 2), x.dtype)
-    geometry = {"stride": (2, 1), "padding": 1, "dilation": (1, 2)}
-    output = cuda.conv2d(x, weight, weight[:, 0, 0, 0], **geometry)
-    grad_x = cuda.conv2d_backward_input(output, weight, x.shape, **geometry)
-    cuda.conv2d_backward_input(output, weight, x.shape, **geometry, add_to=grad_x)
-    cuda.conv2d_backward_weight(output, x, weight.shape, **geometry)
+def convolutions(x):
+    for precision, outputs in product(PRECISIONS, (20, 50, 140)):  # tiles of three widths
+        set_precision(precision)
+        weight = np.ones((outputs, x.shape[1], 3, 2), x.dtype)
+        geometry = {"stride": 2, "padding": 1, "dilation": 2}
+        output = cuda.conv2d(x, weight, weight[:, 0, 0, 0], **geometry)
+        cuda.conv2d_backward_input(output, weight, x.shape, **geometry)
+        cuda.conv2d_backward_weight(output, x, weight.shape, **geometry)
+    set_precision("float32")
 
 
 def depthwise_convolution(x):
@@ -55,7 +60,7 @@ def main():
     launched, original = set(), launch.launch
 
     def spy(source, name, *arguments, **options):
-        launched.add(name)
+        launched.add(f"{source}:{name}")
         original(source, name, *arguments, **options)
 
     for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool):
@@ -64,7 +69,7 @@ def main():
     for channels in (5, 37):
         x = rng.standard_normal((2, channels, 19, 18)).astype(np.float32)
         pools(x)
-        convolution(x)
+        convolutions(x)
         depthwise_convolution(x)
         batch_norms(x)
         losses(x[0, :, :, 0].copy())
