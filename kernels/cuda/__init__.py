@@ -43,9 +43,14 @@ from .depthwise import (
     depthwise_conv2d_backward_input,
     depthwise_conv2d_backward_weight,
 )
+from .dropout import dropout
+from .local_response_norm import local_response_norm, local_response_norm_backward
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from .update import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_update_all
 
 __all__ = [
+    "adam_update_all",
+    "adamw_update_all",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool2d_backward",
     "avg_pool2d",
@@ -66,12 +71,17 @@ __all__ = [
     "depthwise_conv2d",
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",
+    "dropout",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "relu",
     "relu_backward",
+    "rmsprop_update_all",
+    "sgd_update_all",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
 ]

@@ -3,6 +3,7 @@
 Prints the kernels that ran, each as FILE:NAME.
 """
 
+import importlib
 import sys
 from itertools import product
 
@@ -10,7 +11,17 @@ import numpy as np
 
 from minception import set_precision
 from minception.kernels import cuda
-from minception.kernels.cuda import activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, launch, pool
+from minception.kernels.cuda import (
+    activation,
+    adaptive_pool,
+    batch_norm,
+    conv,
+    cross_entropy,
+    depthwise,
+    launch,
+    pool,
+    update,
+)
 from minception.kernels.settings import PRECISIONS
 
 
@@ -50,6 +61,14 @@ def batch_norms(x):
     cuda.batch_norm_update_running(weight.copy(), weight.copy(), mean, var, x.size // x.shape[1], 0.1)
 
 
+def updates(x):
+    arrays = [x, x[0].copy(), x[0, 0, 0, :0].copy()]
+    columns = [[array.copy() for array in arrays] for _ in range(5)]
+    cuda.sgd_update_all(*columns[:3], 0.1, 0.9)
+    cuda.rmsprop_update_all(*columns, 0.1, momentum=0.9)
+    cuda.adam_update_all(*columns, 1, 0.1)
+
+
 def losses(logits):
     labels = np.arange(len(logits)) % logits.shape[1]
     loss, log_probabilities = cuda.softmax_cross_entropy(logits, labels, 0.1, weight=logits[0])
@@ -63,7 +82,8 @@ def main():
         launched.add(f"{source}:{name}")
         original(source, name, *arguments, **options)
 
-    for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool):
+    named = (importlib.import_module(f"minception.kernels.cuda.{name}") for name in ("dropout", "local_response_norm"))
+    for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool, update, *named):
         module.launch = spy
     rng = np.random.default_rng(0)
     for channels in (5, 37):
@@ -74,6 +94,10 @@ def main():
         batch_norms(x)
         losses(x[0, :, :, 0].copy())
         cuda.relu_backward(x, cuda.relu(x))
+        output, scale = cuda.local_response_norm(x, 5)
+        cuda.local_response_norm_backward(output, x, scale, 5)
+        cuda.dropout(x, 0.5, rng)
+        updates(x)
     print(*sorted(launched))
 
 
