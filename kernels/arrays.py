@@ -16,3 +16,8 @@ def array_module(*arrays):
     if cupy is not None and any(isinstance(array, cupy.ndarray) for array in arrays):
         return cupy
     return np
+
+
+def is_array(value):
+    """Whether a value is an array of NumPy or CuPy."""
+    return isinstance(value, array_module(value).ndarray)

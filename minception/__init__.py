@@ -14,7 +14,7 @@ from .tensor import Tensor, as_tensor, from_numpy  # before the operations, whic
 
 # isort: split
 
-from . import functional, nn, optim
+from . import cuda, functional, nn, optim
 from .autograd import Function, enable_grad, is_grad_enabled, no_grad
 from .functional import cat, concatenate, stack, where
 from .gradcheck import gradcheck
@@ -40,6 +40,7 @@ __all__ = [
     "as_tensor",
     "cat",
     "concatenate",
+    "cuda",
     "default_generator",
     "empty_cache",
     "enable_grad",

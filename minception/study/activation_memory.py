@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from ..kernels.arrays import is_array
 from .operations import BATCH, Call
 
 
@@ -51,12 +50,12 @@ def kept_arrays(node):
     """The arrays that a node of the graph holds on to."""
     for value in (*vars(node.saved).values(), *vars(node).values()):
         for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, np.ndarray):
+            if is_array(item):
                 yield item
 
 
 def memory_of(array):
     """The array that owns the memory of `array`, which may be a view."""
-    while isinstance(array.base, np.ndarray):
+    while is_array(array.base):
         array = array.base
     return array

@@ -7,6 +7,7 @@ import minception as mc
 from minception import models
 from minception.memory import keep_freed_memory
 from minception.train.config import ConfigError
+from minception.train.device import DEVICE_HELP, find_device
 from minception.train.errors import RunError
 
 from .model_options import (
@@ -38,6 +39,7 @@ def add_arguments(parser):
         "--batch-size", type=int, default=16, metavar="N", help="images of a step (default %(default)s)"
     )
     parser.add_argument("--eval", action="store_true", help="forward passes in evaluation instead of training steps")
+    parser.add_argument("--device", default="cpu", help=DEVICE_HELP.replace("default auto", "default %(default)s"))
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the kernels (default: all)")
     parser.add_argument(
         "--repeat", type=int, default=10, metavar="N", help="steps that the medians are of (default %(default)s)"
@@ -60,16 +62,20 @@ def run(arguments):
     model = build(entry, options)
     height, width = image_size(arguments, entry, SIZE)
     in_channels = options.get("in_channels", entry.in_channels)
+    device = find_device(arguments.device)
     keep_freed_memory()
     threads = mc.get_num_threads()
     if arguments.threads is not None:
         mc.set_num_threads(arguments.threads)
     try:
+        model = model.to(device)
         found = profile(model, (height, width), in_channels, arguments.batch_size, not arguments.eval, arguments.repeat)
     except (TypeError, ValueError, RuntimeError) as error:
         raise RunError(" ".join(str(error).split())) from error
-    except MemoryError:
-        raise RunError(f"not enough memory for {arguments.batch_size} images of {height}x{width} pixels") from None
+    except MemoryError as error:
+        reason = f" on {device}: {error}" if device != "cpu" else ""  # CuPy's names the allocation
+        images = f"{arguments.batch_size} images of {height}x{width} pixels"
+        raise RunError(f"not enough memory for {images}{reason}") from None
     finally:
         mc.set_num_threads(threads)
     print(f"{entry.name}, {arguments.batch_size} images of {in_channels} x {height} x {width}\n")

@@ -12,9 +12,8 @@ import math
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-import numpy as np
-
 from ..kernels import reference
+from ..kernels.arrays import array_module, is_array
 from ..kernels.checks import pair
 
 
@@ -86,9 +85,9 @@ KINDS = {
 
 def _size(value):
     """Elements of an array, of all arrays of a list, or of an array of a shape."""
-    if isinstance(value, np.ndarray):
+    if is_array(value):
         return value.size
-    return sum(map(_size, value)) if isinstance(value[0], np.ndarray) else math.prod(value)
+    return sum(map(_size, value)) if is_array(value[0]) else math.prod(value)
 
 
 def _each(argument, operations):
@@ -185,7 +184,7 @@ def _arguments(name, args, kwargs):
 
 def arrays_in(value):
     """The arrays in nested tuples and lists, each once."""
-    if isinstance(value, np.ndarray):
+    if is_array(value):
         return [value]
     found = {}
     if isinstance(value, (tuple, list)):
@@ -195,7 +194,7 @@ def arrays_in(value):
 
 
 def _is_view(array, others):
-    return any(np.may_share_memory(array, other) for other in others)
+    return any(array_module(array).may_share_memory(array, other) for other in others if type(other) is type(array))
 
 
 def _bytes(arrays):

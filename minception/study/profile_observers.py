@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from ..autograd import Function
 from .activation_memory import kept_arrays, memory_of
 from .profile_costs import Cost, cost_of_kernel, cost_of_operation, kind_of_kernel
+from .profile_device import synchronize
 
 OUTSIDE = "(outside the network)"  # of the loss, and of the optimizer's kernels
 
@@ -34,15 +35,16 @@ class Record:
 
 
 class Stopwatch:
-    """Takes the time of every call: `names` and `seconds`, in order."""
+    """Takes the time of every call: `names` and `seconds`, in order. A GPU is waited for after each of them."""
 
-    def __init__(self):
-        self.names, self.seconds = [], []
+    def __init__(self, device="cpu"):
+        self.names, self.seconds, self.device = [], [], device
 
     def __call__(self, subject, function, args, kwargs):
         before = len(self.seconds)
         started = time.perf_counter()
         result = function(*args, **kwargs)
+        synchronize(self.device)
         seconds = time.perf_counter() - started
         if isinstance(subject, str) or len(self.seconds) == before:
             self.names.append(subject if isinstance(subject, str) else type(subject).__name__)

@@ -34,8 +34,7 @@ def roofline(profile, format="svg", title=None):
     axes.set_ylabel("speed (GFLOP/s)")
     what = "training step" if profile.training else "evaluation"
     size = "x".join(map(str, (profile.batch_size, profile.in_channels, *profile.input_size)))
-    threads = "1 thread" if profile.roof.threads == 1 else f"{profile.roof.threads} threads"
-    axes.set_title(f"{title or profile.model}, {what}, {size}, {threads}: {profile.seconds * 1e3:,.1f} ms")
+    axes.set_title(f"{title or profile.model}, {what}, {size}, {profile.roof.machine}: {profile.seconds * 1e3:,.1f} ms")
     axes.grid(alpha=0.3, which="major")
     _explain(figure, axes, rows, profile)
     return rendered(figure, format)

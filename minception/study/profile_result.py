@@ -44,9 +44,9 @@ class ProfileRow:
 class Profile:
     """The rows of a step in the order in which they first run, and the machine's roof.
 
-    step_seconds: the median of whole steps that nobody observed. peak_bytes: the most memory that arrays of NumPy took
-    at a time in one step, beyond what was there before it: activations, gradients and what kernels need meanwhile, but
-    for the memory that compiled kernels take for themselves. Measured with tracemalloc.
+    step_seconds: the median of whole steps that nobody observed. peak_bytes: the most memory that arrays took at a time
+    in one step, beyond what was there before it: activations, gradients and what kernels need meanwhile, but for the
+    memory that compiled kernels take for themselves. See `profile_device.memory_traced`.
     """
 
     model: str

@@ -2,17 +2,17 @@
 
 import statistics
 import time
-import tracemalloc
-from contextlib import contextmanager
 
 import numpy as np
 
 from ..autograd import no_grad
 from ..kernels.dispatch import observe
+from ..kernels.transfer import on_device
 from ..kernels.workspace import nothing_kept
 from ..models.auxiliary import classification_loss, main_logits
 from ..optim import SGD
 from ..tensor import Tensor
+from .profile_device import device_of_parameters, memory_traced, synchronize
 from .profile_observers import Describer, Stopwatch
 from .profile_result import DIRECTIONS, ENGINE, Profile, ProfileRow
 from .profile_roof import measure_roof
@@ -28,22 +28,26 @@ def profile(model, input_size, in_channels=3, batch_size=16, training=True, repe
     with Nesterov's momentum and weight decay), else forward passes in evaluation. repeat: how many observed steps the
     medians are of; between them run as many that are not observed. roof: as measured before; None measures it.
 
+    It runs where the parameters lie. On a GPU each kernel is waited for, so that its time is its own: observed steps
+    take longer than those that are not, by the launches that would else be made meanwhile.
+
     Parameters (unless gradients are infinite), modes, batch statistics and random state stay as they are; gradients are
-    forgotten. Raises TypeError for
-    what is no module, ValueError for numbers below 1, and whatever the model says of images that it cannot take.
+    forgotten. Raises TypeError for what is no module, ValueError for numbers below 1, and whatever the model says of
+    images that it cannot take.
     """
     numbers = {"in_channels": in_channels, "batch_size": batch_size, "repeat": repeat}
     input_size = checked_size("profile", model, input_size, **numbers)
     images = np.random.default_rng(0).standard_normal((batch_size, in_channels, *input_size))
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
     steps = _Training if training else _Evaluation
-    with undisturbed(model):
-        step = steps(model.train(bool(training)), Tensor(images.astype(dtype)))
+    device = device_of_parameters(model)
+    with undisturbed(model), on_device(device):
+        step = steps(model.train(bool(training)), Tensor(images.astype(dtype)).to(device), device)
         for _ in range(WARM_UP):
             step.run()
         describer, saved, peak = _describe(model, step)
         plain, observed = _time(step, describer.records, repeat)
-    roof = measure_roof() if roof is None else roof
+    roof = measure_roof(device) if roof is None else roof
     return Profile(
         type(model).__name__,
         input_size,
@@ -61,8 +65,8 @@ def profile(model, input_size, in_channels=3, batch_size=16, training=True, repe
 class _Evaluation:
     """A step that is a forward pass without recording. passes: (direction, function) pairs, to be run in order."""
 
-    def __init__(self, model, images):
-        self.model, self.images = model, images
+    def __init__(self, model, images, device):
+        self.model, self.images, self.device = model, images, device
         self.passes = [("forward", self.forward)]
 
     def forward(self):
@@ -76,6 +80,7 @@ class _Evaluation:
             begin(direction)
             started = time.perf_counter()
             function()
+            synchronize(self.device)
             seconds.append(time.perf_counter() - started)
         return seconds
 
@@ -83,15 +88,18 @@ class _Evaluation:
 class _Training(_Evaluation):
     """A training step. The learning rate is 0, so that it may be repeated and leaves the parameters as they are."""
 
-    def __init__(self, model, images):
-        super().__init__(model, images)
+    def __init__(self, model, images, device):
+        super().__init__(model, images, device)
+        self.labels = None
         self.optimizer = SGD(model.parameters(), lr=0.0, momentum=0.9, nesterov=True, weight_decay=5e-4)
         self.passes = list(zip(DIRECTIONS, (self.forward, self.backward, self.update), strict=True))
 
     def forward(self):
         outputs = self.model(self.images)
-        count, classes = main_logits(outputs).shape
-        self.loss = classification_loss(outputs, np.arange(count) % classes)
+        if self.labels is None:
+            count, classes = main_logits(outputs).shape
+            self.labels = Tensor(np.arange(count) % classes).to(self.device)
+        self.loss = classification_loss(outputs, self.labels)
 
     def backward(self):
         self.loss.backward()
@@ -113,27 +121,12 @@ def _describe(model, step):
             saved.extend(describer.saved_bytes([step.images, *model.parameters(), *model.buffers()]))
 
     try:
-        with observe(describer), nothing_kept(), _memory_traced():
-            before, _ = tracemalloc.get_traced_memory()
-            tracemalloc.reset_peak()
+        with observe(describer), nothing_kept(), memory_traced(step.device) as most:
             step.run(begin)
-            peak = tracemalloc.get_traced_memory()[1] - before
+            peak = most()
     finally:
         describer.remove()
     return describer, saved, peak
-
-
-@contextmanager
-def _memory_traced():
-    """tracemalloc, to which NumPy tells its allocations, switched on, unless it was on before."""
-    was_tracing = tracemalloc.is_tracing()
-    if not was_tracing:
-        tracemalloc.start()
-    try:
-        yield
-    finally:
-        if not was_tracing:
-            tracemalloc.stop()
 
 
 def _time(step, records, repeat):
@@ -144,7 +137,7 @@ def _time(step, records, repeat):
     of_pass = {d: [i for i, record in enumerate(records) if record.direction == d] for d in outside}
     for _ in range(repeat):
         plain.append(sum(step.run()))
-        watch = Stopwatch()
+        watch = Stopwatch(step.device)
         with observe(watch):
             passes = step.run()
         if watch.names != names:

@@ -71,13 +71,12 @@ def _decimal(number):
 
 def _words(profile):
     roof, what = profile.roof, "training step" if profile.training else "forward pass in evaluation"
-    threads = "1 thread" if roof.threads == 1 else f"{roof.threads} threads"
     yield (
         f"A {what} of {profile.batch_size:,} images, medians of {profile.repeat}: {profile.seconds * 1e3:,.1f} ms, "
         f"{profile.batch_size / profile.seconds:,.0f} images/s; unobserved {profile.step_seconds * 1e3:,.1f} ms"
     )
     yield (
-        f"Roof, {threads}: {roof.flops_per_second / 1e9:,.0f} GFLOP/s (matrix product), "
+        f"Roof, {roof.machine}: {roof.flops_per_second / 1e9:,.0f} GFLOP/s (matrix product), "
         f"{roof.bytes_per_second / 1e9:,.1f} GB/s (copy, read + write)"
     )
     yield (

@@ -89,16 +89,17 @@ def evaluation_calls(model, input_size, in_channels=3):
 
 
 def blank_images(model, count, in_channels, input_size):
-    """Zeros (count, in_channels, height, width) of the dtype of the model's parameters."""
-    dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
-    return Tensor(np.zeros((count, in_channels, *pair("trace", "input_size", input_size, minimum=1)), dtype))
+    """Zeros (count, in_channels, height, width) of the dtype and on the device of the model's parameters."""
+    like = next(model.parameters(), Tensor(np.float32(0)))
+    size = pair("trace", "input_size", input_size, minimum=1)
+    return Tensor(np.zeros((count, in_channels, *size), like.dtype)).to(like.device)
 
 
 @contextmanager
 def undisturbed(model):
     """Restore afterwards the modes of all modules, the values of all buffers, and the default random generator."""
     modes = [(module, module.training) for module in model.modules()]
-    buffers = [(buffer, buffer.numpy().copy()) for buffer in model.buffers()]
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     generator = default_generator().bit_generator
     state = generator.state
     try:

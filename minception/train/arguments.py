@@ -18,6 +18,7 @@ from .config import (
     ONECYCLE_WARMUP,
     STEP_EPOCHS,
     WEIGHT_DECAY,
+    WHITEN,
     WINOGRAD,
     TrainConfig,
 )
@@ -111,6 +112,13 @@ def _add_optimization(group):
         "--aux-logits",
         action=argparse.BooleanOptionalAction,
         help="train the auxiliary heads too, in networks that have some (default: without)",
+    )
+    _option(
+        group,
+        "--whiten",
+        action=argparse.BooleanOptionalAction,
+        help="the first convolution removes the correlations between neighbouring pixels of the training images, and "
+        f"is not trained (default: with it for {', '.join(WHITEN)}, others without)",
     )
     _option(group, "--epochs", type=int, metavar="N", help=f"passes over the data (default {DEFAULT.epochs})")
     _option(group, "--batch-size", type=int, metavar="N", help=f"images per step (default {DEFAULT.batch_size})")

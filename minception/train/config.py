@@ -19,6 +19,7 @@ STEP_EPOCHS = 10
 CROP = {"mini_inception": 24}  # pixels; of networks that are trained on windows at first
 IMAGE_SIZE = 32  # of all the data sets
 CROP_SHARE = 0.6  # of all epochs
+WHITEN = ("mini_inception",)  # networks that begin with a whitening transform
 WINOGRAD = 4
 ONECYCLE_WARMUP = 0.25  # of all epochs
 
@@ -27,7 +28,7 @@ PLANNED_SCHEDULES = ("onecycle", "cosine")
 # Settings of the machine rather than of the experiment.
 CHANGEABLE = ("data_dir", "threads", "device", "kernels")
 # Settings that older runs do not name; their defaults are what those runs did.
-ADDED_LATER = {"width", "aux_logits", "crop", "crop_epochs", "winograd"}
+ADDED_LATER = {"width", "aux_logits", "crop", "crop_epochs", "whiten", "winograd"}
 
 
 class ConfigError(ValueError):
@@ -41,6 +42,7 @@ class TrainConfig:
     model: str = "mini_inception"
     width: float | None = None
     aux_logits: bool | None = None
+    whiten: bool | None = None
     data: str = "auto"
     data_dir: str | None = None
     limit_train: int | None = None
@@ -118,6 +120,7 @@ class TrainConfig:
             weight_decay=_first(self.weight_decay, WEIGHT_DECAY[self.optimizer]),
             momentum=momentum,
             nesterov=_first(self.nesterov, momentum > 0) if sgd else None,
+            whiten=_first(self.whiten, self.model in WHITEN),
             warmup_epochs=_first(self.warmup_epochs, warmup),
             gamma=_first(self.gamma, GAMMA.get(self.schedule)),
             step_epochs=_first(self.step_epochs, STEP_EPOCHS if self.schedule == "step" else None),

@@ -46,6 +46,10 @@ class Data:
         transform = data.evaluation_transform(self.statistics)
         return data.DataLoader(self.test.images, self.test.labels, batch_size, transform=transform)
 
+    def standardised(self, count):
+        """The first `count` training images as the network sees them, not augmented: float32 (N, 3, H, W)."""
+        return data.evaluation_transform(self.statistics)(self.train.images[:count])
+
     def record(self):
         """Return what a checkpoint keeps about the data, as plain values."""
         return {

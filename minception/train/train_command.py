@@ -27,6 +27,7 @@ from .interruption import Interruption
 from .loop import train
 from .nonfinite import check_before_saving
 from .progress import Progress, note
+from .whitening import IMAGES, whiten_first_convolution
 
 __all__ = ["add_arguments", "run"]
 
@@ -111,6 +112,8 @@ def _load_data(config, saved, show):
 def _prepare(config, data, folder, saved):
     """Build the state, fill it from the checkpoint of a resumed run, and bring the folder up to date."""
     state = build_state(config, data.train.num_classes, len(data.train_loader(config, 0)))
+    if config.whiten:
+        whiten_first_convolution(state.model, data.standardised(IMAGES))
     if saved is not None:
         resume.restore(state, saved, folder.checkpoint)
     versions = {"minception": mc.__version__, "numpy": np.__version__, "python": platform.python_version()}

@@ -19,6 +19,8 @@ import importlib.machinery
 import numbers
 import threading
 import types
+import weakref
+from collections import Counter
 
 import numpy as np
 
@@ -109,10 +111,13 @@ class ndarray:  # noqa: N801 - CuPy's name
     __array_priority__ = 100
     __hash__ = None
 
-    def __init__(self, values, device):
-        if values.base is None and values.nbytes > _machine.largest:
-            raise OutOfMemoryError(values.nbytes, _machine.allocated)
-        self._values, self._device = values, device
+    def __init__(self, values, device, base=None):
+        self._values, self._device, self.base = values, device, base
+        if base is None:
+            if values.nbytes > _machine.largest:
+                raise OutOfMemoryError(values.nbytes, _machine.allocated)
+            _pool.allocate(device, values.nbytes)
+            weakref.finalize(self, _pool.free, device, values.nbytes)
 
     shape = property(lambda self: self._values.shape)
     strides = property(lambda self: self._values.strides)
@@ -125,10 +130,6 @@ class ndarray:  # noqa: N801 - CuPy's name
     device = property(lambda self: Device(self._device))
     data = property(lambda self: types.SimpleNamespace(ptr=self._values.ctypes.data))
     T = property(lambda self: self.transpose())
-
-    @property
-    def base(self):
-        return None if self._values.base is None else ndarray(self._values.base, self._device)
 
     # To the host, on request only
 
@@ -287,7 +288,7 @@ def _view(function, array, *arguments):
     """A view, which may be made of an array on any device; where NumPy had to copy, as `_call`."""
     result = function(array._values, *arguments)
     if isinstance(result, np.ndarray) and (np.may_share_memory(result, array._values) or not result.size):
-        return ndarray(result, array._device)
+        return ndarray(result, array._device, array if array.base is None else array.base)
     _raw(array)
     return _wrapped(result)
 
@@ -372,7 +373,7 @@ def asnumpy(a):
 
 
 def as_strided(x, shape=None, strides=None):
-    return _call(np.lib.stride_tricks.as_strided, x, shape, strides)
+    return _view(np.lib.stride_tricks.as_strided, x, shape, strides)
 
 
 def add_at(a, indices, b):
@@ -385,12 +386,30 @@ def may_share_memory(a, b):
 
 
 class MemoryPool:
-    """What `cupy.get_default_memory_pool()` returns, as far as it is asked for."""
+    """What `cupy.get_default_memory_pool()` returns, as far as it is asked for: the memory of the current device.
 
-    freed = 0
+    Freed memory stays in the pool until `free_all_blocks`, and fits whatever is asked for next.
+    """
+
+    def __init__(self):
+        self.freed, self._used, self._total = 0, Counter(), Counter()
+
+    def allocate(self, device, nbytes):
+        self._used[device] += nbytes
+        self._total[device] = max(self._total[device], self._used[device])
+
+    def free(self, device, nbytes):
+        self._used[device] -= nbytes
+
+    def used_bytes(self):
+        return self._used[current_device()]
+
+    def total_bytes(self):
+        return self._total[current_device()]
 
     def free_all_blocks(self):
         self.freed += 1
+        self._total[current_device()] = self._used[current_device()]
 
 
 _pool = MemoryPool()

@@ -14,7 +14,7 @@ from minception.study import Roof, profile_steps
 
 @pytest.fixture(autouse=True)
 def known_roof(monkeypatch):
-    monkeypatch.setattr(profile_steps, "measure_roof", lambda: Roof(1e11, 1e10, mc.get_num_threads()))
+    monkeypatch.setattr(profile_steps, "measure_roof", lambda device: Roof(1e11, 1e10, mc.get_num_threads()))
 
 
 def run(capsys, *arguments):

@@ -115,7 +115,7 @@ def test_windows_at_first(settings, crop, epochs):
 
 def test_settings_of_a_run_made_before_there_were_some():
     values = GOOD.to_dict()
-    for name in ("width", "aux_logits", "crop", "crop_epochs", "winograd"):
+    for name in ("width", "aux_logits", "crop", "crop_epochs", "whiten", "winograd"):
         del values[name]
     assert TrainConfig.from_dict(values) == GOOD
 

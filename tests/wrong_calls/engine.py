@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 import minception as mc
-from minception import Function, checkpoint, gradcheck, kernels, nn
+from minception import Function, checkpoint, cuda, gradcheck, kernels, nn
 from minception.gradcheck import GradcheckError
 
 from .samples import tensor
-from .table import not_integers, not_reals, wrong
+from .table import not_integers, not_reals, of_devices, wrong
 
 HERE = Path(__file__).parent
 NOWHERE = HERE / "nowhere.safetensors"
@@ -72,7 +72,16 @@ USE_KERNELS = [
 ]
 
 
+def of_gpus(function):
+    """A function of a GPU, which the CPU is none."""
+    needs = wrong("cpu", lambda: function("cpu"), RuntimeError, 'a GPU is needed, got device "cpu"')
+    return [*of_devices(function), needs]
+
+
 TABLES = {
+    "cuda.get_device_name": of_gpus(cuda.get_device_name),
+    "cuda.memory_allocated": of_gpus(cuda.memory_allocated),
+    "cuda.synchronize": of_gpus(cuda.synchronize),
     "minception.use_kernels": USE_KERNELS,
     "minception.set_num_threads": [
         *not_integers("count", mc.set_num_threads),

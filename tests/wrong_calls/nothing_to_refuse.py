@@ -52,6 +52,9 @@ NOTHING_TO_REFUSE = {
     "Tensor.sqrt": "It takes no argument, and a root that does not exist is NaN.",
     "Tensor.tanh": ANY_TENSOR,
     "Tensor.tolist": ANY_TENSOR,
+    "cuda.current_device": READS,
+    "cuda.device_count": READS,
+    "cuda.is_available": READS,
     "data.CIFAR100_STATISTICS": "A constant.",
     "data.CIFAR10_STATISTICS": "A constant.",
     "data.ChannelStatistics": RECORD,
@@ -94,7 +97,6 @@ NOTHING_TO_REFUSE = {
     "study.Roof": RECORD,
     "study.Row": RECORD,
     "study.Summary": RECORD,
-    "study.measure_roof": "It takes no argument, and every machine has a roof.",
     "weights.WeightsError": EXCEPTION,
     "nn.Identity": "It takes any arguments and returns its input whatever it is, as in PyTorch.",
 }

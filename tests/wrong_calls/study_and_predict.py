@@ -8,7 +8,7 @@ from minception.train.config import ConfigError
 from minception.train.errors import RunError
 from minception.weights import WeightsError
 
-from .table import wrong
+from .table import of_devices, wrong
 
 NO_FILE = "/no/such/file"
 TINY = nn.Linear(3, 2)
@@ -50,6 +50,7 @@ TABLES = {
         wrong("batch 0", lambda: study.profile(TINY, 8, batch_size=0), ValueError, "batch_size must be at least 1"),
         wrong("repeat 0", lambda: study.profile(TINY, 8, repeat=0), ValueError, "repeat must be at least 1, got 0"),
     ],
+    "study.measure_roof": of_devices(study.measure_roof),
     "study.roofline": [
         wrong("jpeg", lambda: study.roofline(None, "jpg"), ValueError, 'format must be "svg" or "png", got \'jpg\''),
     ],

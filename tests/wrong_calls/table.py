@@ -105,3 +105,12 @@ def not_integers(argument, call, optional=False):
         wrong(f"{argument} a str", partial(call, "1"), TypeError, integer, "'1'"),
         *([] if optional else [wrong(f"{argument} None", partial(call, None), TypeError, integer, "None")]),
     ]
+
+
+def of_devices(function):
+    """A function of a device."""
+    return [
+        wrong("device a float", lambda: function(1.5), TypeError, "a device is a string", "got 1.5"),
+        wrong("device unknown", lambda: function("gpu"), RuntimeError, "unknown device 'gpu'", '"cuda:N"'),
+        wrong("no such GPU", lambda: function("cuda:99"), RuntimeError, "device 'cuda:99' is not available"),
+    ]

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 import minception
-from minception import Tensor, data, functional, kernels, models, nn, optim, predict, study, weights
+from minception import Tensor, cuda, data, functional, kernels, models, nn, optim, predict, study, weights
 from minception.optim import lr_scheduler
 from tests.table.homes import EMULATED, GPU_KERNELS, HOMES
 
@@ -19,6 +19,7 @@ TITLES = [f"{name}: {entry.title}" for name, entry in ENTRIES]
 
 NAMESPACES = {
     "kernels": kernels.reference,
+    "cuda": cuda,
     "functional": functional,
     "nn": nn,
     "nn.init": nn.init,

@@ -172,6 +172,7 @@ ROWS = [
             "few channels, many outputs": conv_case((3, 3, 17, 15), (70, 3, 3, 3), padding=1, stride=2),
             "few channels read in place": conv_case((2, 4, 40, 37), (9, 4, 5, 3), dilation=(1, 2)),
             "long sums": conv_case((2, 96, 12, 13), (33, 96, 3, 3), padding=1),
+            "large groups": conv_case((2, 40, 10, 13), (140, 20, 3, 3), padding=(1, 0), groups=2),
             "infinities and NaN": Case(
                 {"x": Numbers((2, 3, 5, 6), "nonfinite", 1), "weight": Numbers((4, 3, 3, 3), seed=2), "bias": None},
                 seed=4,
