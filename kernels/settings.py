@@ -1,8 +1,11 @@
 """Choices that hold for all kernels of a process, beside the number of threads."""
 
-__all__ = ["get_winograd", "set_winograd"]
+__all__ = ["PRECISIONS", "get_precision", "get_winograd", "set_precision", "set_winograd"]
+
+PRECISIONS = ("float32", "tf32", "bfloat16")
 
 _winograd = 2
+_precision = "float32"
 
 
 def get_winograd():
@@ -27,3 +30,31 @@ def set_winograd(squares):
     if squares not in (0, 2, 4):
         raise ValueError(f"set_winograd: squares must be 0, 2 or 4, got {squares}")
     _winograd = squares
+
+
+def get_precision():
+    """What the factors of convolutions of float32 arrays are rounded to on a GPU: "float32" if they are not."""
+    return _precision
+
+
+def set_precision(precision):
+    """Round the factors of dense convolutions of float32 arrays on a GPU, forward and backward, for its tensor cores.
+
+    precision: "float32" (the default) does not round. "tf32" keeps 10 of the 23 bits of a fraction, so that a
+    product is off by about 2^-10 of itself at most, "bfloat16" keeps 7: 2^-7. Both keep the range of float32, so no
+    loss has to be scaled. Sums are float32, and so are all arrays, the parameters and what optimizers keep of them too.
+    float64 arrays, other operations and the CPU are not concerned,
+    nor are GPUs older than Ampere (compute capability 8.0), which have no tensor cores for these.
+
+    Source: NVIDIA, "A100 Tensor Core GPU architecture" (2020), for TF32; Kalamkar et al., "A study of BFLOAT16 for deep
+    learning training" (arXiv:1905.12322).
+
+    Raises TypeError unless `precision` is a string, ValueError for an unknown one.
+    """
+    global _precision
+    if not isinstance(precision, str):
+        raise TypeError(f"set_precision: precision must be a string, got {precision!r}")
+    if precision not in PRECISIONS:
+        known = ", ".join(map(repr, PRECISIONS))
+        raise ValueError(f"set_precision: precision must be one of {known}, got {precision!r}")
+    _precision = precision

@@ -20,7 +20,15 @@ from .functional import cat, concatenate, stack, where
 from .gradcheck import gradcheck
 from .kernels import use_kernels
 from .random import default_generator, manual_seed
-from .settings import empty_cache, get_winograd, get_workspace_limit, set_winograd, set_workspace_limit
+from .settings import (
+    empty_cache,
+    get_precision,
+    get_winograd,
+    get_workspace_limit,
+    set_precision,
+    set_winograd,
+    set_workspace_limit,
+)
 from .threads import get_num_threads, set_num_threads
 from .weights import load_weights, save_weights
 
@@ -39,6 +47,7 @@ __all__ = [
     "from_numpy",
     "functional",
     "get_num_threads",
+    "get_precision",
     "get_winograd",
     "get_workspace_limit",
     "gradcheck",
@@ -51,6 +60,7 @@ __all__ = [
     "optim",
     "save_weights",
     "set_num_threads",
+    "set_precision",
     "set_winograd",
     "set_workspace_limit",
     "stack",

@@ -3,10 +3,18 @@
 import sys
 
 from .kernels import workspace
-from .kernels.settings import get_winograd, set_winograd
+from .kernels.settings import get_precision, get_winograd, set_precision, set_winograd
 from .kernels.workspace import get_workspace_limit, set_workspace_limit
 
-__all__ = ["empty_cache", "get_winograd", "get_workspace_limit", "set_winograd", "set_workspace_limit"]
+__all__ = [
+    "empty_cache",
+    "get_precision",
+    "get_winograd",
+    "get_workspace_limit",
+    "set_precision",
+    "set_winograd",
+    "set_workspace_limit",
+]
 
 
 def empty_cache():

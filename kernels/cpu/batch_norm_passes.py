@@ -158,7 +158,9 @@ def normalize(begin, end, part, pieces, x, step, rows, channels, center, scale, 
     buffer, made = _buffer(x, step, channels, fold), np.empty(width, out.dtype)
     for piece in range(begin, end):
         last = long_rows * (piece + 1) // pieces
-        for start in range(long_rows * piece // pieces, last, BLOCK_ROWS):
+        first = long_rows * piece // pieces
+        for blocks in range(-(-(last - first) // BLOCK_ROWS), 0, -1):
+            start = first + (blocks - 1) * BLOCK_ROWS
             stop = min(start + BLOCK_ROWS, last)
             block = _block(x, step, channels, start * fold, stop * fold, buffer)
             for r in range(stop - start):
@@ -254,7 +256,9 @@ def input_gradient(
     buffer, g_buffer = _buffer(x, step, channels, fold), _buffer(g, g_step, channels, fold)
     for piece in range(begin, end):
         last = long_rows * (piece + 1) // pieces
-        for start in range(long_rows * piece // pieces, last, BLOCK_ROWS):
+        first = long_rows * piece // pieces
+        for blocks in range(-(-(last - first) // BLOCK_ROWS), 0, -1):
+            start = first + (blocks - 1) * BLOCK_ROWS
             stop = min(start + BLOCK_ROWS, last)
             block = _block(x, step, channels, start * fold, stop * fold, buffer)
             g_block = _block(g, g_step, channels, start * fold, stop * fold, g_buffer)

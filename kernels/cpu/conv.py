@@ -11,11 +11,11 @@ from itertools import product
 import numpy as np
 
 from .. import checks
-from ..axis import axes_of, forward_axes, gradient_axes
 from ..conv_geometry import check_add_to, check_grad_output, conv2d_geometry, quiet
 from ..layout import empty_images, zeros_images
 from ..placement import new_images
 from ..reference import conv as reference
+from .axis import axes_of, forward_axes, gradient_axes
 from .linear import is_for_tiles, linear, linear_backward_input, linear_backward_weight
 from .plan import run_correlation, run_weights
 from .windows import has_adjacent_channels

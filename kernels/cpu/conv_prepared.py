@@ -8,12 +8,12 @@ of the output is still in registers.
 import numpy as np
 
 from .. import checks
-from ..axis import forward_axes
 from ..conv_geometry import conv2d_geometry, quiet
 from ..placement import new_images
 from ..reference import conv_prepared as reference
 from ..settings import get_winograd
 from . import depthwise
+from .axis import forward_axes
 from .conv import group_slices
 from .depthwise_square import is_square
 from .packing import padded_bias
@@ -23,7 +23,6 @@ from .separable import correlate_separable
 __all__ = ["conv2d_prepared"]
 
 
-@quiet
 def conv2d_prepared(x, prepared):
     """See `reference.conv2d_prepared`."""
     reference.check_prepared("conv2d_prepared", "prepared", prepared)
@@ -44,6 +43,9 @@ def conv2d_prepared(x, prepared):
     output = new_images(output_shape, x.dtype)
     if parts is None:
         depthwise.run_correlation(x, weight, prepared.bias, *axes, output, floor)
+        return output
+    if len(parts) == 1:
+        run_packed(x, *parts[0][2:], *axes, output, floor=floor)
         return output
     for inputs, outputs, weights, bias in parts:
         run_packed(x[:, inputs], weights, bias, *axes, output[:, outputs], floor=floor)
@@ -89,6 +91,7 @@ def _prepare_separable(x, prepared):
     return output_shape, (rows, columns), taps, tap_bias, packed, padded_bias(prepared.bias, len(weight), x.dtype)
 
 
+@quiet
 def _prepare(x, prepared):
     """(shape of the output, axes, for each group: slices of inputs and outputs, packed weights, padded bias) for images
     like x. The parts are None for a depthwise convolution."""

@@ -10,11 +10,11 @@ from itertools import product
 import numpy as np
 
 from .. import checks
-from ..axis import axes_of, forward_axes, gradient_axes
 from ..conv_geometry import check_grad_output, depthwise_geometry, quiet
 from ..layout import empty_images, zeros_images
 from ..placement import new_images
 from ..reference import depthwise as reference
+from .axis import axes_of, forward_axes, gradient_axes
 from .compile import compiled
 from .correlation import SPARE, chunk_of, describe, gather, layout_of
 from .depthwise_square import correlate_squares, correlate_weights_squares, is_square

@@ -6,6 +6,8 @@ KH, KW) themselves it is that of all taps of all channels: squares of numbers ar
 of the input O and C change roles; with one tap, that makes the outputs contiguous, which are copied as they are.
 """
 
+import functools
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -122,30 +124,46 @@ def _pack(start, stop, part, weight, strides, taps, channels, outputs, width, pa
 
 def pack(weight, rows, columns):
     """Weights (outputs, channels, KH, KW), of any strides, packed for a correlation along two `axis.Axis`."""
-    outputs, channels, height, kernel_width = weight.shape
-    if any(stride < 0 or stride % weight.itemsize for stride in weight.strides):
-        weight = np.ascontiguousarray(weight)
-    strides = np.array(weight.strides) // weight.itemsize
-    extent = 1 + sum((size - 1) * stride for size, stride in zip(weight.shape, strides, strict=True))
-    flat = np.lib.stride_tricks.as_strided(weight, (extent,), (weight.itemsize,))
-    width = 2 * lanes(weight.dtype)
+    if weight.flags.c_contiguous:
+        flat = weight.reshape(-1)
+    else:
+        if any(stride < 0 or stride % weight.itemsize for stride in weight.strides):
+            weight = np.ascontiguousarray(weight)
+        extent = sum((size - 1) * stride for size, stride in zip(weight.shape, weight.strides, strict=True))
+        flat = np.lib.stride_tricks.as_strided(weight, (1 + extent // weight.itemsize,), (weight.itemsize,))
+    contiguous = weight[0, 0].flags.c_contiguous, weight[0].flags.c_contiguous
+    kernel, blocks, size, arguments = _plan(
+        weight.shape, weight.strides, weight.dtype, *contiguous, rows, columns
+    )
+    packed = np.empty(size, weight.dtype)
+    run(kernel, blocks, flat, *arguments, packed)
+    return packed
+
+
+@functools.lru_cache(maxsize=1024)
+def _plan(shape, strides, dtype, taps_contiguous, channels_contiguous, rows, columns):
+    """(kernel, blocks of outputs, numbers when packed, arguments between the weights and what is packed) of `pack`.
+
+    taps_contiguous: whether the taps of a channel are, channels_contiguous: whether all of an output are.
+    """
+    outputs, channels, height, kernel_width = shape
+    strides = np.array(strides) // dtype.itemsize
+    width = 2 * lanes(dtype)
     blocks, taps = -(-outputs // width), len(rows.taps) * len(columns.taps)
-    packed = np.empty(blocks * taps * channels * width, weight.dtype)
-    if weight[0, 0].flags.c_contiguous and strides[0] > 1:
+    size = blocks * taps * channels * width
+    if taps_contiguous and strides[0] > 1:
         places = np.full((height, kernel_width), -1)
         wanted = np.arange(taps).reshape(len(rows.taps), -1) * channels * width
         places[np.array(rows.taps)[:, None], columns.taps] = wanted
         times = channels
-        if weight[0].flags.c_contiguous:
+        if channels_contiguous:
             places = np.where(places < 0, places, places + np.arange(channels)[:, None, None] * width)
             times = 1
         if times == 1 or taps > 1:
-            run(_pack_turned, blocks, flat, *strides[:2], times, places.reshape(-1), outputs, width, packed)
-            return packed
+            return _pack_turned, blocks, size, (*strides[:2], times, places.reshape(-1), outputs, width)
     offsets = np.array([i * strides[2] + j * strides[3] for i in rows.taps for j in columns.taps])
     kernel = _pack_copied if strides[0] == 1 else _pack
-    run(kernel, blocks, flat, strides, offsets, channels, outputs, width, packed)
-    return packed
+    return kernel, blocks, size, (strides, offsets, channels, outputs, width)
 
 
 def padded_bias(bias, outputs, dtype):

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..axis import axes_of, forward_axes, gradient_axes
 from ..conv_geometry import conv2d_geometry
 from ..settings import get_winograd
+from .axis import axes_of, forward_axes, gradient_axes
 from .correlation import correlate
 from .packing import pack, padded_bias
 from .weight_gradient import correlate_weights

@@ -27,6 +27,9 @@ def has_adjacent_channels(x):
 def pixels_of(x):
     """Logical (N, C, H, W) as Pixels: in place where its channels are contiguous in memory, else a copy."""
     n, c, h, w = x.shape
+    flat = x.transpose(0, 2, 3, 1)
+    if flat.flags.c_contiguous:  # as most images are: what follows would say the same, later
+        return Pixels(flat.reshape(-1), h * w * c, w * c, c)
     if has_adjacent_channels(x):
         images, _, lines, step = (distance // x.itemsize for distance in x.strides)
         # An axis of one element may have any stride: take the one that images without gaps would have.
@@ -35,7 +38,7 @@ def pixels_of(x):
         images = images if n > 1 else h * lines
         extent = (n - 1) * images + (h - 1) * lines + (w - 1) * step + c
         return Pixels(np.lib.stride_tricks.as_strided(x, (extent,), (x.itemsize,)), images, lines, step)
-    return Pixels(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).reshape(-1), h * w * c, w * c, c)
+    return Pixels(np.ascontiguousarray(flat).reshape(-1), h * w * c, w * c, c)
 
 
 def is_matrix(pixels, shape):

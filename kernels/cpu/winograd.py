@@ -25,9 +25,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from ..axis import Axis
 from ..threads import get_num_threads
 from ..workspace import LINE
+from .axis import Axis
 from .compile import compiled
 from .correlation import SPARE, SUMMANDS, chunk_of, describe, gather, layout_of, split_by_blocks
 from .parallel import count_parts, run

@@ -2,10 +2,11 @@
 
 How to read it. `pool.py` is what Python does for a kernel (check, allocate, launch), `pool.cu` beside it is what each
 thread of the GPU does; likewise for the other names. `common.cuh` has what all `.cu` files use, `window.cuh` where
-sliding windows land. `launch.py` hands a kernel to the GPU by way of CuPy, which compiles it at its first use and
-keeps it. Images lie channels-last in memory, so threads that are neighbours work on neighbouring channels. Sums over
-many elements have two stages, each thread or block in a fixed order, so that the same call gives the same bits;
-nothing uses atomics. A kernel that is missing here runs as the reference version, on CuPy's arrays.
+sliding windows land, `gemm.cuh` how a block multiplies two matrices, `tensor_cores.cuh` how on tensor cores.
+`launch.py` hands a kernel to the GPU by way of CuPy, which compiles it at its first use and keeps it. Images lie
+channels-last in memory, so threads that are neighbours work on neighbouring channels. Sums over many elements have two
+stages, each thread or block in a fixed order, so that the same call gives the same bits; nothing uses atomics. A kernel
+that is missing here runs as the reference version, on CuPy's arrays.
 
 How it is tested where there is no GPU. `emulated/` compiles the very same `.cu` files with g++, one fiber for each
 thread, and the property tests run them so, in forward and in reversed order of the threads. That proves the logic:
@@ -42,9 +43,14 @@ from .depthwise import (
     depthwise_conv2d_backward_input,
     depthwise_conv2d_backward_weight,
 )
+from .dropout import dropout
+from .local_response_norm import local_response_norm, local_response_norm_backward
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
+from .update import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_update_all
 
 __all__ = [
+    "adam_update_all",
+    "adamw_update_all",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool2d_backward",
     "avg_pool2d",
@@ -65,12 +71,17 @@ __all__ = [
     "depthwise_conv2d",
     "depthwise_conv2d_backward_input",
     "depthwise_conv2d_backward_weight",
+    "dropout",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "relu",
     "relu_backward",
+    "rmsprop_update_all",
+    "sgd_update_all",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
 ]

@@ -1,85 +1,179 @@
-"""Convolution and its gradients, see `conv.cu`. Contracts: `reference/conv.py`.
+"""Convolution and its gradients as matrix products, see `conv.cu`. Contracts: `reference/conv.py`.
 
-A 1x1 convolution that reads every pixel once is a product of matrices that lie in memory already: cuBLAS does that, by
-way of `matmul`. All others gather their windows as they go.
+A 1x1 convolution that reads each pixel once is a product of matrices that are there, (pixels, C) and (C, O), and CuPy
+hands those to cuBLAS. All others gather the windows tile by tile; and so do 1x1 convolutions in another precision than
+float32 (`settings.set_precision`), for which CuPy has but a switch for the whole process.
 """
 
-import functools
 import math
-
-import numpy as np
+from itertools import product
+from typing import NamedTuple
 
 from .. import checks
 from ..arrays import array_module
-from ..axis import axes_of, forward_axes, gradient_axes
-from ..conv_geometry import check_add_to, check_grad_output, conv2d_geometry
-from ..transfer import device_of, to_device
-from .launch import blocks_for, launch, pieces_of
+from ..conv_geometry import check_add_to, check_grad_output, conv2d_geometry, quiet
+from ..layout import to_nhwc, zeros_images
+from ..reference.pool import Axis
+from ..settings import get_precision
+from .launch import axis_arguments, blocks_for, launch, pieces_of
 from .memory import empty_images, images_in_memory, rows_in_memory
 
 __all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]
 
 SOURCE = "conv.cu"
-THREADS, HIGH, WIDE, SUMMANDS = 256, 128, 64, 128  # as in conv.cu
+TENSOR_CORES = {"tf32": "conv_tf32.cu", "bfloat16": "conv_bfloat16.cu"}
+THREADS, HEIGHT = 256, 128  # of a block; windows of a tile
+LEAST_PIECE = 256  # windows that a block sums up at least, for the gradient of the weights
 
 
+class _Class(NamedTuple):
+    """Windows along one axis whose results lie `step` pixels apart in the output, from pixel `first` on.
+
+    windows: how they read, of which taps of the kernel `taps` is a slice.
+    """
+
+    windows: Axis
+    taps: slice
+    size: int
+    first: int = 0
+    step: int = 1
+
+
+def _forward(geometry):
+    """The rows' and the columns' windows of a convolution."""
+    return [_Class(axis, slice(None), axis.count) for axis in _axes(geometry)]
+
+
+def _axes(geometry):
+    x_size, kernel, stride = geometry.x_shape[2:], geometry.kernel_size, geometry.stride
+    before, dilation, output = (first for first, _ in geometry.padding), geometry.dilation, geometry.output_size
+    return list(map(Axis, x_size, kernel, stride, before, dilation, output))
+
+
+def _backward(axis):
+    """The classes of input pixels along an axis: those that the same taps reach, and how they gather from the outputs.
+
+    Tap i of window q sees pixel p where q * stride = p + padding - i * dilation (Dumoulin and Visin 2016, section 4.5).
+    So pixels `first`, `first` + stride, ... are seen by the same taps, which lie at equal distances from each other,
+    and their windows move by one. Classes that nothing reaches are left out.
+    """
+    for first in range(min(axis.stride, axis.size)):
+        # From the last tap to the first, so that the outputs that are read ascend.
+        distances = {i: first + axis.padding - i * axis.dilation for i in reversed(range(axis.kernel))}
+        taps = [i for i, distance in distances.items() if distance % axis.stride == 0]
+        if taps:
+            reads = [distances[i] // axis.stride for i in taps]
+            between, tap_step = (reads[1] - reads[0], taps[0] - taps[1]) if len(taps) > 1 else (1, axis.kernel)
+            count = -(-(axis.size - first) // axis.stride)
+            windows = Axis(axis.count, len(taps), 1, -reads[0], between, count)
+            yield _Class(windows, slice(taps[0], None, -tap_step), axis.size, first, axis.stride)
+
+
+def _width(outputs, dtype):
+    """(name, width) of the narrowest tiles that hold so many outputs, or of the widest ones."""
+    for width in (32, 64):
+        if outputs <= width:
+            return width, width
+    return "wide", 128 if dtype.itemsize == 4 else 64
+
+
+def _correlate(x, weights, bias, output, groups, rows, columns, adding=False, relu=False):
+    """Launch a correlation. weights: (G, KH, KW, C/G, O/G), any strides; output: channels-last, without gaps."""
+    xp, (n, channels), outputs = array_module(x), x.shape[:2], output.shape[1]
+    name, width = _width(outputs // groups, x.dtype)
+    windows = n * rows.windows.count * columns.windows.count
+    grid = -(-windows // HEIGHT) * -(-(outputs // groups) // width) * groups
+    launch(
+        _source(x.dtype), f"correlation_{name}", x.dtype, (grid,), (THREADS,), images_in_memory(x),
+        xp.ascontiguousarray(weights), None if bias is None else xp.ascontiguousarray(bias), to_nhwc(output),
+        n, channels, outputs, groups,
+        *axis_arguments(rows.windows, columns.windows), *rows[2:], *columns[2:], int(adding), int(relu),
+    )  # fmt: skip
+
+
+def _source(dtype):
+    """The file with the kernels for arrays of this dtype, in the precision that is set."""
+    return TENSOR_CORES.get(get_precision(), SOURCE) if dtype.itemsize == 4 else SOURCE
+
+
+def _is_product(x, geometry, groups):
+    """Whether all windows are the pixels, one each, so that the images are the matrix of windows, for cuBLAS."""
+    return (
+        x.size > 0
+        and _source(x.dtype) == SOURCE
+        and groups == 1
+        and geometry.kernel_size == geometry.stride == (1, 1)
+        and geometry.padded_size == geometry.x_shape[2:]
+    )
+
+
+@quiet
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """See `reference.conv2d`."""
-    checks.floating("conv2d", {"bias": bias}, x=x, weight=weight)
-    geometry, groups = conv2d_geometry("conv2d", x.shape, weight.shape, stride, padding, dilation, groups)
+    return convolve("conv2d", x, weight, bias, stride, padding, dilation, groups)
+
+
+def convolve(name, x, weight, bias, stride, padding, dilation, groups, relu=False):
+    """`reference.conv2d`, with a ReLU after it if `relu`. name: of the kernel, for messages."""
+    checks.floating(name, {"bias": bias}, x=x, weight=weight)
+    geometry, groups = conv2d_geometry(name, x.shape, weight.shape, stride, padding, dilation, groups)
     if bias is not None:
-        checks.shape("conv2d", "bias", bias, weight.shape[:1], "one per output channel")
-    return convolved(x, weight, bias, geometry, groups)
-
-
-def convolved(x, weight, bias, geometry, groups, floor=-math.inf):
-    """max(conv2d(x, weight, bias), floor), of checked arguments."""
-    xp = array_module(x)
-    output = empty_images(xp, (x.shape[0], weight.shape[0], *geometry.output_size), x.dtype)
-    if groups == 1 and _every_pixel_once(geometry):
-        rows = rows_in_memory(output)
-        xp.matmul(rows_in_memory(x), xp.ascontiguousarray(weight[:, :, 0, 0]).T, out=rows)
+        checks.shape(name, "bias", bias, weight.shape[:1], "one per output channel")
+    xp, (outputs, channels, *kernel) = array_module(x), weight.shape
+    output = empty_images(xp, (x.shape[0], outputs, *geometry.output_size), x.dtype)
+    if _is_product(x, geometry, groups):
+        pixels = rows_in_memory(output)
+        xp.matmul(rows_in_memory(x), weight.reshape(outputs, channels).T, out=pixels)  # (M, C) @ (C, O)
         if bias is not None:
-            rows += bias
-        if floor > -math.inf:
-            xp.maximum(rows, x.dtype.type(floor), out=rows)
+            pixels += bias
+        if relu:
+            xp.maximum(pixels, 0, out=pixels)  # NaN stays NaN
         return output
-    weights = _of_groups(weight, groups).transpose(0, 3, 4, 2, 1)  # (G, KH, KW, C / G, O / G)
-    _correlate(x, weights, bias, output, forward_axes(geometry), floor=floor)
+    weights = weight.reshape(groups, outputs // groups, channels, *kernel).transpose(0, 3, 4, 2, 1)
+    _correlate(x, weights, bias, output, groups, *_forward(geometry), relu=relu)
     return output
 
 
+@quiet
 def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dilation=1, groups=1, add_to=None):
-    """See `reference.conv2d_backward_input`.
-
-    The pixels of the input fall into stride x stride classes, each of which is read by taps of its own: the gradient of
-    each class is a correlation of the gradient of the output with these taps.
-    """
+    """See `reference.conv2d_backward_input`."""
     name = "conv2d_backward_input"
     checks.floating(name, grad_output=grad_output, weight=weight)
     geometry, groups = conv2d_geometry(name, x_shape, weight.shape, stride, padding, dilation, groups, x="x_shape")
     check_grad_output(name, grad_output, geometry, weight.shape[0])
     check_add_to(name, add_to, grad_output, geometry.x_shape)
-    xp = array_module(grad_output)
-    if groups == 1 and _every_pixel_once(geometry):
+    xp, (outputs, channels, *kernel) = array_module(grad_output), weight.shape
+    if _is_product(grad_output, geometry, groups):
         grad_x = empty_images(xp, geometry.x_shape, grad_output.dtype)
-        xp.matmul(
-            rows_in_memory(grad_output), xp.ascontiguousarray(weight[:, :, 0, 0]), out=rows_in_memory(grad_x)
-        )
-        return _added(add_to, grad_x)
-    classes = [gradient_axes(*axis, size) for axis, size in zip(axes_of(geometry), geometry.x_shape[2:], strict=True)]
-    in_place = add_to is not None and add_to.transpose(0, 2, 3, 1).flags.c_contiguous
-    grad_x = add_to if in_place else empty_images(xp, geometry.x_shape, grad_output.dtype)
-    if not in_place and any(axis is None for axes in classes for axis in axes):
-        grad_x[...] = 0  # pixels that nothing reads
-    weights = _of_groups(weight, groups).transpose(0, 3, 4, 1, 2)  # (G, KH, KW, O / G, C / G)
-    for rows in filter(None, classes[0]):
-        for columns in filter(None, classes[1]):
-            taps = weights[:, _slice(rows.taps)][:, :, _slice(columns.taps)]
-            _correlate(grad_output, taps, None, grad_x, (rows, columns), add_to=in_place)
-    return grad_x if in_place else _added(add_to, grad_x)
+        # (M, O) @ (O, C)
+        xp.matmul(rows_in_memory(grad_output), weight.reshape(outputs, channels), out=rows_in_memory(grad_x))
+        return _added(grad_x, add_to)
+    if add_to is not None and not to_nhwc(add_to).flags.c_contiguous:
+        return _added(conv2d_backward_input(grad_output, weight, x_shape, stride, padding, dilation, groups), add_to)
+    classes = list(product(*map(_backward, _axes(geometry))))
+    reached = sum(rows.windows.count * columns.windows.count for rows, columns in classes)
+    if add_to is not None:
+        grad_x = add_to
+    elif reached < math.prod(geometry.x_shape[2:]):
+        grad_x = zeros_images(xp, geometry.x_shape, grad_output.dtype)
+    else:
+        grad_x = empty_images(xp, geometry.x_shape, grad_output.dtype)
+    weights = weight.reshape(groups, outputs // groups, channels, *kernel).transpose(0, 3, 4, 1, 2)
+    for rows, columns in classes:
+        part = weights[:, rows.taps, columns.taps]  # (G, taps, taps, O/G, C/G)
+        _correlate(grad_output, part, None, grad_x, groups, rows, columns, adding=add_to is not None)
+    return grad_x
 
 
+def _added(grad_x, add_to):
+    """grad_x, or add_to with grad_x added to it in place."""
+    if add_to is None:
+        return grad_x
+    add_to += grad_x
+    return add_to
+
+
+@quiet
 def conv2d_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, dilation=1, groups=1):
     """See `reference.conv2d_backward_weight`."""
     name = "conv2d_backward_weight"
@@ -87,72 +181,25 @@ def conv2d_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, di
     geometry, groups = conv2d_geometry(
         name, x.shape, weight_shape, stride, padding, dilation, groups, weight="weight_shape"
     )
-    o, c, kh, kw = weight_shape
-    check_grad_output(name, grad_output, geometry, o)
-    xp = array_module(x)
-    if groups == 1 and _every_pixel_once(geometry):
-        return xp.matmul(rows_in_memory(grad_output).T, rows_in_memory(x)).reshape(o, c, 1, 1)
-    pixels = len(x) * math.prod(geometry.output_size)
-    tiles = -(-kh * kw * c // HIGH), -(-o // groups // WIDE)
-    piece, pieces = pieces_of(pixels, SUMMANDS, math.prod(tiles) * groups)
-    sums = xp.empty((pieces, groups, kh * kw * c, o // groups), x.dtype)
+    outputs, channels, *kernel = weight_shape
+    check_grad_output(name, grad_output, geometry, outputs)
+    xp, grad_weight = array_module(x), array_module(x).empty(tuple(weight_shape), x.dtype)
+    if _is_product(x, geometry, groups):
+        # (O, M) @ (M, C)
+        xp.matmul(rows_in_memory(grad_output).T, rows_in_memory(x), out=grad_weight.reshape(outputs, channels))
+        return grad_weight
+    taps, of_group = math.prod(kernel), outputs // groups
+    width_name, width = _width(of_group, x.dtype)
+    tiles = -(-taps * channels // HEIGHT) * -(-of_group // width) * groups
+    piece, pieces = pieces_of(len(x) * math.prod(geometry.output_size), LEAST_PIECE, tiles)
+    sums = xp.empty((pieces, groups, taps * channels, of_group), x.dtype)
     launch(
-        SOURCE, f"{name}_pieces", x.dtype, (tiles[0], tiles[1] * pieces, groups), (THREADS,),
-        images_in_memory(grad_output), images_in_memory(x), sums, piece, len(x), groups, c, o // groups,
-        *_axis_arguments(x, forward_axes(geometry)),
+        _source(x.dtype), f"weight_gradient_pieces_{width_name}", x.dtype, (tiles, pieces), (THREADS,),
+        images_in_memory(grad_output), images_in_memory(x), sums, piece, *x.shape[:2], outputs, groups,
+        *axis_arguments(*_axes(geometry)),
     )  # fmt: skip
-    grad_weight = xp.empty(weight_shape, x.dtype)
     launch(
-        SOURCE, name, x.dtype, *blocks_for(grad_weight.size), sums, grad_weight, pieces, groups, kh * kw, c, o // groups
-    )
+        _source(x.dtype), "weight_gradient", x.dtype, *blocks_for(grad_weight.size), sums, grad_weight, pieces, groups,
+        taps, channels, of_group,
+    )  # fmt: skip
     return grad_weight
-
-
-def _correlate(x, weights, bias, output, axes, floor=-math.inf, add_to=False):
-    """Write, or add, the pixels of `axes` of the output. weights: (G, taps of the rows, of the columns, read, made)."""
-    xp = array_module(x)
-    rows, columns = axes
-    groups, _, _, channels, outputs = weights.shape
-    tiles = -(-len(x) * rows.count * columns.count // HIGH), -(-outputs // WIDE), groups
-    launch(
-        SOURCE, "conv2d_correlate", x.dtype, tiles, (THREADS,), images_in_memory(x), xp.ascontiguousarray(weights),
-        None if bias is None else xp.ascontiguousarray(bias), images_in_memory(output), len(x), groups, channels,
-        outputs, *output.shape[2:], int(add_to), float(floor), *_axis_arguments(x, axes),
-    )  # fmt: skip
-
-
-def _axis_arguments(x, axes):
-    """What a kernel is told of the rows and of the columns: AXIS parameters of conv.cu."""
-    for axis, size in zip(axes, x.shape[2:], strict=True):
-        stride = axis.stride if axis.count > 1 else 1  # which may not fit into an int where there is no next window
-        yield from (size, axis.count, stride, axis.first, axis.step, len(axis.offsets))
-        yield _on_device(axis.offsets, device_of(x))
-
-
-@functools.lru_cache(maxsize=1024)
-def _on_device(numbers, device):
-    """A tuple of ints as an array there. Networks use the same few again and again."""
-    return to_device(np.array(numbers, np.int32), device)
-
-
-def _every_pixel_once(geometry):
-    """Whether the windows are the pixels: a matrix product without copies."""
-    return geometry.kernel_size == geometry.stride == (1, 1) and geometry.padded_size == geometry.x_shape[2:]
-
-
-def _of_groups(weight, groups):
-    """(O, C / G, KH, KW) -> (G, O / G, C / G, KH, KW)."""
-    return weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
-
-
-def _slice(taps):
-    """Taps that are evenly spaced, in falling order, as a slice."""
-    step = taps[0] - taps[1] if len(taps) > 1 else 1
-    return slice(taps[0], taps[-1] - 1 if taps[-1] > 0 else None, -step)
-
-
-def _added(add_to, grad_x):
-    if add_to is None:
-        return grad_x
-    add_to += grad_x
-    return add_to

@@ -1,27 +1,25 @@
-"""Convolution with weights that do not change, and ReLU. Contract: `reference/conv_prepared.py`."""
+"""Convolution with weights that are made ready once: with its bias and ReLU in one kernel where that gathers windows.
 
-import math
+Contract: `reference/conv_prepared.py`.
+"""
 
-from .. import checks
-from ..conv_geometry import conv2d_geometry
 from ..reference.conv_prepared import check_prepared
-from .activation import relu
-from .conv import convolved
+from .activation import relu as rectify
+from .conv import convolve
 from .depthwise import depthwise_conv2d
 
 __all__ = ["conv2d_prepared"]
 
 
 def conv2d_prepared(x, prepared):
-    """See `reference.conv2d_prepared`. ReLU is part of the convolution; depthwise ones have a kernel of their own."""
-    check_prepared("conv2d_prepared", "prepared", prepared)
+    """See `reference.conv2d_prepared`."""
+    name = "conv2d_prepared"
+    check_prepared(name, "prepared", prepared)
     if prepared.before is not None:
         x = conv2d_prepared(x, prepared.before)
-    weight, options = prepared.weight, prepared.geometry
-    checks.floating("conv2d_prepared", x=x, weight=weight)
-    geometry, groups = conv2d_geometry("conv2d_prepared", x.shape, weight.shape, **options)
-    if groups > 1 and weight.shape[1] == 1:
-        options = {name: value for name, value in options.items() if name != "groups"}
-        output = depthwise_conv2d(x, weight, prepared.bias, **options)
-        return relu(output) if prepared.relu else output
-    return convolved(x, weight, prepared.bias, geometry, groups, floor=0.0 if prepared.relu else -math.inf)
+    weight, bias, geometry = prepared.weight, prepared.bias, dict(prepared.geometry)
+    if geometry["groups"] > 1 and weight.shape[1] == 1 and x.ndim == 4 and x.shape[1] == geometry["groups"]:
+        del geometry["groups"]
+        output = depthwise_conv2d(x, weight, bias, **geometry)
+        return rectify(output) if prepared.relu else output
+    return convolve(name, x, weight, bias, **geometry, relu=prepared.relu)

@@ -30,13 +30,8 @@ def draw_uniform(generator, shape, dtype):
     return generator.random(shape, dtype)
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def dropout(x, p, generator):
-    """Return (output, mask), both of x's shape and dtype; output = x * mask, mask is 0 or 1 / (1 - p).
-
-    The generator advances by one draw per element, whatever p is. p = 1 drops everything.
-    """
-    checks.floating("dropout", x=x)
+def check_arguments(p, generator):
+    """p as a float, checked like the generator."""
     p = checks.real("dropout", "p", p)
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p must be a probability between 0 and 1, got {p}")
@@ -44,6 +39,20 @@ def dropout(x, p, generator):
         raise TypeError(
             f"dropout: generator must be a numpy.random.Generator, got {type(generator).__name__}"
         )
+    return p
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def dropout(x, p, generator):
+    """Return (output, mask), both of x's shape and dtype; output = x * mask, mask is 0 or 1 / (1 - p).
+
+    The generator advances by one draw per element, whatever p is. p = 1 drops everything.
+
+    A home may draw the mask otherwise, from what the generator gives: `cuda` does, on the GPU. It is the generator and
+    the shape that decide on it, in every home.
+    """
+    checks.floating("dropout", x=x)
+    p = check_arguments(p, generator)
     keep = draw_uniform(generator, x.shape, x.dtype) >= p
     scale = 1 / (1 - p) if p < 1 else 0.0
     mask = to_device(np.asarray(keep.astype(x.dtype) * scale), device_of(x))

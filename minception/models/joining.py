@@ -37,6 +37,9 @@ def joins_branches(forward):
 def _has_hooks(module):
     """Whether hooks see the module or what is below it, but for those with the attribute `keeps_nothing`."""
     for hooks in (module._forward_hooks, module._forward_pre_hooks):
-        if any(not getattr(hook, "keeps_nothing", False) for hook in hooks.values()):
+        if hooks and not all(getattr(hook, "keeps_nothing", False) for hook in hooks.values()):
             return True
-    return any(_has_hooks(child) for child in module._modules.values() if child is not None)
+    for child in module._modules.values():
+        if child is not None and _has_hooks(child):
+            return True
+    return False

@@ -51,15 +51,17 @@ class Module(NamedTree):
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args, **kwargs):
-        for hook in tuple(self._forward_pre_hooks.values()):
-            replacement = hook(self, args)
-            if replacement is not None:
-                args = replacement if isinstance(replacement, tuple) else (replacement,)
+        if self._forward_pre_hooks:
+            for hook in tuple(self._forward_pre_hooks.values()):
+                replacement = hook(self, args)
+                if replacement is not None:
+                    args = replacement if isinstance(replacement, tuple) else (replacement,)
         output = self.forward(*args, **kwargs)
-        for hook in tuple(self._forward_hooks.values()):
-            replacement = hook(self, args, output)
-            if replacement is not None:
-                output = replacement
+        if self._forward_hooks:
+            for hook in tuple(self._forward_hooks.values()):
+                replacement = hook(self, args, output)
+                if replacement is not None:
+                    output = replacement
         return output
 
     def register_forward_pre_hook(self, hook):

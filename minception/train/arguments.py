@@ -30,8 +30,8 @@ EPILOG = """\
 Without options this trains a small Inception network on CIFAR-10, or, where CIFAR-10 is neither on disk nor to be
 downloaded, on generated pictures of ten shapes. Ctrl-C stops after the current step and saves everything needed
 to go on; a run resumed with --resume ends with bitwise the weights of an uninterrupted one, given the same
-machine, --device, --threads and --kernels. The same --seed means the same initial weights, images and dropout on every
-device, so that runs differ by rounding only. The training loss includes label smoothing, the test loss does not."""
+machine, --device, --threads and --kernels. The same --seed means the same initial weights and images on every device,
+and the same dropout on every GPU. The training loss includes label smoothing, the test loss does not."""
 
 
 def add_arguments(parser):

@@ -148,6 +148,7 @@ class ndarray:  # noqa: N801 - CuPy's name
     nbytes = property(lambda self: self._values.nbytes)
     flags = property(lambda self: Flags(self._values.flags))
     device = property(lambda self: Device(self._device))
+    data = property(lambda self: types.SimpleNamespace(ptr=self._values.ctypes.data))
     T = property(lambda self: self.transpose())
 
     # To the host, on request only

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minception.kernels.axis import Axis
+from minception.kernels.cpu.axis import Axis
 from minception.kernels.cpu.packing import pack, padded_bias
 from minception.kernels.cpu.vectors import lanes
 

@@ -92,6 +92,10 @@ TABLES = {
         *not_integers("limit", mc.set_workspace_limit),
         wrong("limit negative", lambda: mc.set_workspace_limit(-1), ValueError, "limit must not be negative, got -1"),
     ],
+    "minception.set_precision": [
+        wrong("no string", lambda: mc.set_precision(16), TypeError, "precision must be a string, got 16"),
+        wrong("unknown", lambda: mc.set_precision("half"), ValueError, "'tf32', 'bfloat16'", "got 'half'"),
+    ],
     "minception.set_winograd": [
         *not_integers("squares", mc.set_winograd),
         wrong("squares of 3", lambda: mc.set_winograd(3), ValueError, "squares must be 0, 2 or 4, got 3"),

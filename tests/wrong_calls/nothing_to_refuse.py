@@ -76,6 +76,7 @@ NOTHING_TO_REFUSE = {
     "minception.enable_grad": MODE,
     "minception.get_num_threads": READS,
     "minception.empty_cache": "It takes no argument.",
+    "minception.get_precision": READS,
     "minception.get_winograd": READS,
     "minception.get_workspace_limit": READS,
     "minception.is_grad_enabled": READS,

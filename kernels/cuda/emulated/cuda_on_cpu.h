@@ -271,6 +271,41 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int lanes, int widt
     return emulated::exchange(mask, value, inside ? source : lane, {"__shfl_xor_sync", file, line});
 }
 
+// What a thread of a warp brings to a product of matrices on tensor cores.
+struct Factors { float left[4], right[2]; };
+static Factors factors[emulated::MOST_THREADS];
+
+// The nearest number with so many bits of fraction: TF32 rounds halves away from zero, bfloat16 to even.
+static inline float with_fraction(float value, int bits) {
+    uint32_t number, lost = 23 - bits, half = 1u << (lost - 1);
+    memcpy(&number, &value, sizeof number);
+    if ((number & 0x7f800000) == 0x7f800000) return value;  // infinite or NaN
+    number += bits == 10 ? half : half - 1 + (number >> lost & 1);
+    number &= ~((1u << lost) - 1);
+    memcpy(&value, &number, sizeof value);
+    return value;
+}
+
+// sums += left @ right, 16 x 8 and 8 x 8 numbers; which of them a thread has, says tensor_cores.cuh.
+static inline void multiply_16x8x8(float* sums, const float* left, const float* right, int bits, CALL_SITE) {
+    int self = emulated::current, first = self / 32 * 32, group = self % 32 / 4, member = self % 4;
+    for (int n = 0; n < 4; n++) factors[self].left[n] = with_fraction(left[n], bits);
+    for (int n = 0; n < 2; n++) factors[self].right[n] = with_fraction(right[n], bits);
+    emulated::exchange(0xffffffff, 0, self % 32, {"mma.sync", file, line});
+    for (int n = 0; n < 4; n++) {
+        int column = 2 * member + n % 2;
+        double sum = sums[n];
+        for (int k = 0; k < 8; k++) {
+            const Factors& of_row = factors[first + group * 4 + k % 4];
+            const Factors& of_column = factors[first + column * 4 + k % 4];
+            sum += (double)of_row.left[k / 4 * 2 + n / 2] * of_column.right[k / 4];
+        }
+        sums[n] = (float)sum;
+    }
+    emulated::exchange(0xffffffff, 0, self % 32, {"mma.sync", file, line});  // before anybody brings the next factors
+}
+#define MULTIPLY_16x8x8(sums, left, right) multiply_16x8x8(sums, left, right, FRACTION_BITS)
+
 static inline float __int_as_float(unsigned bits) {
     float value;
     memcpy(&value, &bits, sizeof value);

@@ -1,14 +1,28 @@
 """A program that launches every CUDA kernel once on the CPU: for sanitizers, which a process has from its start.
 
-Prints the names of the kernels that ran.
+Prints the kernels that ran, each as FILE:NAME.
 """
 
+import importlib
 import sys
+from itertools import product
 
 import numpy as np
 
+from minception import set_precision
 from minception.kernels import cuda
-from minception.kernels.cuda import activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, launch, pool
+from minception.kernels.cuda import (
+    activation,
+    adaptive_pool,
+    batch_norm,
+    conv,
+    cross_entropy,
+    depthwise,
+    launch,
+    pool,
+    update,
+)
+from minception.kernels.settings import PRECISIONS
 
 
 def pools(x):
@@ -20,13 +34,15 @@ def pools(x):
     cuda.global_avg_pool2d_backward(cuda.global_avg_pool2d(x), x.shape)
 
 
-def convolution(x):
-    weight = np.ones((70, x.shape[1], 3, 2), x.dtype)
-    geometry = {"stride": (2, 1), "padding": 1, "dilation": (1, 2)}
-    output = cuda.conv2d(x, weight, weight[:, 0, 0, 0], **geometry)
-    grad_x = cuda.conv2d_backward_input(output, weight, x.shape, **geometry)
-    cuda.conv2d_backward_input(output, weight, x.shape, **geometry, add_to=grad_x)
-    cuda.conv2d_backward_weight(output, x, weight.shape, **geometry)
+def convolutions(x):
+    for precision, outputs in product(PRECISIONS, (20, 50, 140)):  # tiles of three widths
+        set_precision(precision)
+        weight = np.ones((outputs, x.shape[1], 3, 2), x.dtype)
+        geometry = {"stride": 2, "padding": 1, "dilation": 2}
+        output = cuda.conv2d(x, weight, weight[:, 0, 0, 0], **geometry)
+        cuda.conv2d_backward_input(output, weight, x.shape, **geometry)
+        cuda.conv2d_backward_weight(output, x, weight.shape, **geometry)
+    set_precision("float32")
 
 
 def depthwise_convolution(x):
@@ -45,6 +61,14 @@ def batch_norms(x):
     cuda.batch_norm_update_running(weight.copy(), weight.copy(), mean, var, x.size // x.shape[1], 0.1)
 
 
+def updates(x):
+    arrays = [x, x[0].copy(), x[0, 0, 0, :0].copy()]
+    columns = [[array.copy() for array in arrays] for _ in range(5)]
+    cuda.sgd_update_all(*columns[:3], 0.1, 0.9)
+    cuda.rmsprop_update_all(*columns, 0.1, momentum=0.9)
+    cuda.adam_update_all(*columns, 1, 0.1)
+
+
 def losses(logits):
     labels = np.arange(len(logits)) % logits.shape[1]
     loss, log_probabilities = cuda.softmax_cross_entropy(logits, labels, 0.1, weight=logits[0])
@@ -55,20 +79,25 @@ def main():
     launched, original = set(), launch.launch
 
     def spy(source, name, *arguments, **options):
-        launched.add(name)
+        launched.add(f"{source}:{name}")
         original(source, name, *arguments, **options)
 
-    for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool):
+    named = (importlib.import_module(f"minception.kernels.cuda.{name}") for name in ("dropout", "local_response_norm"))
+    for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool, update, *named):
         module.launch = spy
     rng = np.random.default_rng(0)
     for channels in (5, 37):
         x = rng.standard_normal((2, channels, 19, 18)).astype(np.float32)
         pools(x)
-        convolution(x)
+        convolutions(x)
         depthwise_convolution(x)
         batch_norms(x)
         losses(x[0, :, :, 0].copy())
         cuda.relu_backward(x, cuda.relu(x))
+        output, scale = cuda.local_response_norm(x, 5)
+        cuda.local_response_norm_backward(output, x, scale, 5)
+        cuda.dropout(x, 0.5, rng)
+        updates(x)
     print(*sorted(launched))
 
 

@@ -53,4 +53,5 @@ def test_training_step_equals_that_of_the_reference(monkeypatch):
         assert np.abs(array - expected[name]).max() <= TOLERANCE, name
     for name in ("max_pool2d", "depthwise_conv2d", "batch_norm_moments", "avg_pool2d", "global_avg_pool2d", "relu"):
         assert name in launched
+    assert {"correlation_32", "weight_gradient"} <= set(launched)
     assert "softmax_cross_entropy_backward" in launched

@@ -69,13 +69,13 @@ MUTANTS = [
         rows=["conv2d"],
     ),
     *mistakes(
-        "kernels.axis:gradient_axes",
+        "kernels.cpu.axis:gradient_axes",
         ("fast: kernel not flipped in the input gradient", "tuple(reached)", "tuple(reached[::-1])"),
         ("fast: input gradient ignores the padding", "(first + before - i * dilation) //", "(first - i * dilation) //"),
         rows=["conv2d"],
     ),
     *mistakes(
-        "kernels.axis:forward_axis",
+        "kernels.cpu.axis:forward_axis",
         ("fast: dilation ignored", "i * dilation - before", "i - before"),
         rows=["conv2d"],
     ),
@@ -222,7 +222,7 @@ MUTANTS = [
         tests=["kernels.test_depthwise:test_square_kernels_and_their_relatives"],
     ),
     *mistakes(
-        "kernels.axis:axes_of",
+        "kernels.cpu.axis:axes_of",
         ("compiled depthwise: padding of the height for both", "(first for first, _ in geometry.padding)",
          "[geometry.padding[0][0]] * 2"),
         rows=["depthwise_conv2d"],

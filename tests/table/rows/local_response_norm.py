@@ -92,6 +92,7 @@ ROWS = [
             "AlexNet's": case((2, 7, 3, 4), 5, 1e-4, 0.75, 2.0),
             "even window": case((2, 7, 3, 4), 4, 2.0),
             "window beyond the channels": case((2, 3, 2, 2), 9, 2.0),
+            "many pixels": case((2, 7, 9, 8), 5, 2.0),
             "infinity": written_out((0, np.inf, 1, 2), k=1.0),
             "NaN": written_out((0, np.nan, 1, 2), k=1.0),
             "scale zero": written_out((0, 0, 0, 1), k=0.0),
