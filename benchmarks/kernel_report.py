@@ -11,7 +11,7 @@ from .sides import OURS
 class Result:
     """One case: medians of all sides in seconds, which of the others is best, and what the floor is computed from.
 
-    best: None where there are no others.
+    best: None where there are no others. precision: of the factors of products, if not that of the arrays.
     """
 
     case: Case
@@ -20,6 +20,17 @@ class Result:
     flops: int
     bytes: int
     spread: float
+    precision: str | None = None
+
+    @property
+    def name(self):
+        """That of the case, with the precision."""
+        return self.case.name if self.precision is None else f"{self.precision}: {self.case.name}"
+
+    @property
+    def group(self):
+        """What it is added up with."""
+        return self.case.group if self.precision is None else f"{self.precision}: {self.case.group}"
 
     @property
     def ours(self):
@@ -50,7 +61,7 @@ class Result:
         if self.best is not None:
             ratio, other = f"{self.ratio:5.2f}", f"{self.seconds[self.best] * 1e6:10.1f} us"
             mode = self.best.removeprefix("torch")
-        return f"{ratio}{missed} {self.floor(roof):6.1f} {self.ours * 1e6:10.1f} us {other}  {mode:22} {self.case.name}"
+        return f"{ratio}{missed} {self.floor(roof):6.1f} {self.ours * 1e6:10.1f} us {other}  {mode:22} {self.name}"
 
 
 def report(results, roof, goals, goals_of_all):
@@ -63,12 +74,12 @@ def report(results, roof, goals, goals_of_all):
     yield f"\n{roof.machine}: {peak:.0f} GFLOP/s (matrix product), {bandwidth:.1f} GB/s (copy)"
     yield "ratio: our time to that of the fastest of PyTorch's modes; floor: our time to the least possible\n"
     yield "ratio    floor          ours         torch  best mode of torch     case"
-    for result in sorted(results, key=lambda result: (result.case.group, -(result.ratio or 0))):
+    for result in sorted(results, key=lambda result: (result.group, -(result.ratio or 0))):
         yield result.line(roof, goals)
     yield f"\n{'kind':42} {'cases':>5} {'geometric mean':>14} {'total time':>10} {'of the floor':>12}  goal of each"
     groups = {}
     for result in results:
-        groups.setdefault(result.case.group, []).append(result)
+        groups.setdefault(result.group, []).append(result)
     for group, members in sorted(groups.items()):
         yield _sum(group, members, roof, members[0].goal(goals))
     for words, goal in goals_of_all.items():
@@ -79,7 +90,7 @@ def report(results, roof, goals, goals_of_all):
     with_goal = sum(result.goal(goals) is not None and result.best is not None for result in results)
     yield f"\nAbove the goal: {len(missed)} of {with_goal}"
     for result in sorted(missed, key=lambda result: -result.ratio / result.goal(goals)):
-        yield f"  {result.ratio:.2f} instead of {result.goal(goals):.2f}: {result.case.name}"
+        yield f"  {result.ratio:.2f} instead of {result.goal(goals):.2f}: {result.name}"
 
 
 def _sum(title, members, roof, goal):

@@ -30,10 +30,10 @@ PARTS = {
     part.name: part
     for part in (
         Part("environment", "the machine and its software", 20),
-        Part("suite", "the property tests, and every network beside the CPU", 110),
+        Part("suite", "the property tests, and every network beside the CPU", 100),
         Part("gradients", "numeric checks of the gradients of every network", 35),
-        Part("kernels", "single kernels beside PyTorch's and the floor", 90),
-        Part("steps", "training steps beside PyTorch's, and the memory they take", 175),
+        Part("kernels", "single kernels beside PyTorch's and the floor", 95),
+        Part("steps", "training steps beside PyTorch's, and the memory they take", 180),
         Part("training", "a short run of training", 45),
     )
 }

@@ -30,8 +30,9 @@ class Team:
         """The process of a side."""
         if name not in self.sides:
             arguments = [name, self.settings.torch_device, *(["smoke"] if self.settings.smoke else [])]
-            # CuPy reads this once: TF32, which is no float32.
-            self.sides[name] = Side(name, WORKER, arguments, {"CUPY_TF32": None} if name == OURS else None)
+            # Whether CuPy multiplies float32 matrices in TF32; it reads this once.
+            environment = {"CUPY_TF32": "1" if name == f"{OURS}-tf32" else None} if name.startswith(OURS) else None
+            self.sides[name] = Side(name, WORKER, arguments, environment)
         return self.sides[name]
 
     def measure(self, names, job, rounds, limit=None):

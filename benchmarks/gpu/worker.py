@@ -2,10 +2,13 @@
 
     python -m benchmarks.gpu.worker SIDE TORCH_DEVICE [smoke]
 
-SIDE is "minception", or "torch" followed by any of "-channels_last", "-autocast", "-compile" (see `training_steps`) and
-"-tf32". Without the last, float32 is multiplied as such, by both libraries: no TF32. Jobs: {"case": {...}}, a single
-kernel, whose times are the GPU's; {"work": {...}}, a training step, whose times are those that pass; {"roof": true}, of
-our side, answered by what the GPU can do. Memory is the most that the library's pool has taken from the GPU.
+SIDE is "minception", which may be followed by a precision (see `set_precision`), "-tf32" or "-bfloat16"; or "torch"
+followed by any of "-channels_last", "-autocast", "-compile" (see `training_steps`) and "-tf32". Without that, float32
+is multiplied as such, by both libraries: no TF32.
+
+Jobs: {"case": {...}}, a single kernel, whose times are the GPU's; {"work": {...}}, a training step, whose times are
+those that pass; {"roof": true}, of our side, answered by what the GPU can do. Memory is the most that the library's
+pool has taken from the GPU.
 """
 
 import statistics
@@ -22,14 +25,17 @@ from .timing import BUFFER_BYTES, SMALL_BUFFER_BYTES, CupyClock, TorchClock, sec
 DEVICE = "cuda:0"
 WARM_UP_CALLS, WARM_UP_STEPS = 3, 3  # the first compiles, makes memory or chooses algorithms
 TURN_SECONDS, MOST_CALLS = 0.02, 20  # of kernels
-STEPS_SECONDS, MOST_STEPS = 0.3, 50  # of training steps
+STEPS_SECONDS, MOST_STEPS = 0.2, 50  # of training steps
 MATRIX_SIZE, SMALL_MATRIX_SIZE = 8192, 16
 
 
 class Ours:
-    """minception's side."""
+    """minception's side, in a mode."""
 
-    def __init__(self, smoke):
+    def __init__(self, mode, smoke):
+        import minception as mc
+
+        mc.set_precision(mode.removeprefix(OURS).removeprefix("-") or "float32")
         self.clock = CupyClock(SMALL_BUFFER_BYTES if smoke else BUFFER_BYTES)
         self.smoke = smoke
 
@@ -43,7 +49,8 @@ class Ours:
         return minception_step(work, DEVICE)
 
     def roof(self):
-        """FLOP and bytes per second: of a product of matrices by cuBLAS, and of copying the clock's buffer."""
+        """FLOP and bytes per second: of a product of matrices by cuBLAS (in TF32 if this process has CUPY_TF32, see
+        `team`), and of copying the clock's buffer."""
         import cupy
 
         size = SMALL_MATRIX_SIZE if self.smoke else MATRIX_SIZE
@@ -146,7 +153,7 @@ def turn(measure, calls):
 
 
 def main(name, torch_device, smoke=""):
-    side = Ours(bool(smoke)) if name == OURS else Torchs(name, torch_device, bool(smoke))
+    side = Ours(name, bool(smoke)) if name.startswith(OURS) else Torchs(name, torch_device, bool(smoke))
     serve(lambda job: prepare(side, job), turn, side.memory)
 
 

@@ -54,11 +54,14 @@ def test_every_part_runs(machine):
     assert all(found["passed"] > 0 and found["failed"] == 0 for found in results["suite"].values())
     assert set(results["gradients"]) == {"lenet5", "mini_xception"}
     cases = results["kernels"]["results"]
-    assert len(cases) > 20 and all({"minception", "torch"} <= set(case["seconds"]) for case in cases)
+    assert len(cases) > 20 and all("minception" in c["seconds"] and c["best"] in c["seconds"] for c in cases)
     assert all(case["flops"] >= 0 and case["bytes"] > 0 for case in cases)
-    assert all(rate > 0 for name, rate in results["kernels"]["roof"].items() if name != "device")
+    assert [case["precision"] for case in cases] == [None] * (len(cases) - 1) + ["tf32"]
+    roofs = results["kernels"]["roofs"]
+    assert list(roofs) == ["float32", "tf32"] and all(rate > 0 for roof in roofs.values() for rate in roof.values())
     (work,) = results["steps"]["works"]
-    assert [side["side"] for side in work["sides"]] == ["minception", "torch", "torch-channels_last-autocast"]
+    ours = ["minception", "minception-tf32", "minception-bfloat16"]
+    assert [side["side"] for side in work["sides"]] == [*ours, "torch", "torch-tf32", "torch-channels_last-autocast"]
     assert all(len(side["seconds"]) == 2 and min(side["seconds"]) > 0 for side in work["sides"])
     assert work["sides"][0]["memory"] > 0
     (epoch,) = results["training"]["epochs"]

@@ -1,194 +1,27 @@
-"""What the parts of the command for a GPU are made of: clocks, sides that fail, tests that fail, wrong gradients."""
+"""What the parts of the command for a GPU find, and what they say of what fails, is wrong, or takes too long."""
 
 import json
 import subprocess
 import sys
-import time
 import types
 
-import numpy as np
 import pytest
 import torch
 
 from benchmarks.cases import Case
-from benchmarks.gpu import compile_ahead, environment, gradients, kernels, steps, suite, team, timing, training, worker
+from benchmarks.gpu import compile_ahead, environment, gradients, kernels, steps, suite, training
 from benchmarks.gpu.parts import Report, Settings
 from benchmarks.kernel_report import Result
-from benchmarks.sides import OURS, Measured, Side, take_turns
-from benchmarks.work import Work
+from benchmarks.sides import OURS, Measured
 from minception.models import names
-from tests.device.conftest import cupy  # noqa: F401 - a fixture
 
 RELU = Case("relu", "forward", "relu", ((2, 3, 4, 5),), (), "test", 1).to_dict()
-TINY = Work("-", "mini_xception", 2, 8)
 ON_CPU = Settings(smoke=True, torch_device="cpu")
 
 
 @pytest.fixture
 def report(tmp_path):
     return Report(tmp_path / "report.json")
-
-
-# Clocks
-
-
-class FakeEvent:
-    """An event that says what is done when, and when it was recorded."""
-
-    done = []  # noqa: RUF012
-
-    def __init__(self, enable_timing=None):
-        self.at = None
-
-    def record(self, stream=None):
-        FakeEvent.done.append("mark")
-        self.at = len([what for what in FakeEvent.done if what == "mark"])
-
-    def synchronize(self):
-        FakeEvent.done.append("wait")
-
-    def elapsed_time(self, other):
-        return 1000.0 * (other.at - self.at)
-
-
-@pytest.mark.parametrize("library", ["cupy", "torch"])
-def test_events_are_around_the_call_and_the_cache_is_read_before(cupy, monkeypatch, library):  # noqa: F811
-    FakeEvent.done.clear()
-    if library == "cupy":
-        clock = timing.CupyClock(1 << 12)
-        monkeypatch.setattr(cupy.cuda, "Event", FakeEvent)
-        monkeypatch.setattr(cupy.cuda, "get_elapsed_time", lambda start, stop: start.elapsed_time(stop))
-    else:
-        clock = timing.TorchClock("cuda:0", 1 << 12)
-        monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
-    monkeypatch.setattr(clock, "fill", lambda: FakeEvent.done.append("fill"))
-    assert clock.seconds(lambda: FakeEvent.done.append("call")) == 1.0
-    assert FakeEvent.done == ["fill", "mark", "call", "mark", "wait"]
-
-
-def test_the_buffer_is_larger_than_any_cache(cupy):  # noqa: F811
-    assert timing.BUFFER_BYTES > 8 * 60e6
-    clock = timing.CupyClock(1 << 12)
-    clock.fill()
-    assert isinstance(clock.buffer, cupy.ndarray) and clock.buffer.nbytes == 1 << 12
-    clock = timing.TorchClock("cpu", 1 << 12)
-    clock.fill()
-    assert clock.buffer.nbytes == 1 << 12
-    assert clock.seconds(lambda: time.sleep(0.01)) >= 0.01
-
-
-def test_steps_are_waited_for():
-    events = []
-    clock = types.SimpleNamespace(wait=lambda: events.append("wait"))
-    seconds = timing.seconds_of_calls(clock, lambda: (events.append("call"), time.sleep(0.01)), 3)
-    assert events == ["wait", "call", "call", "call", "wait"] and 0.01 <= seconds < 0.03
-
-
-# Sides
-
-
-def test_our_side_measures_a_case_a_step_and_the_roof(cupy):  # noqa: F811
-    side = worker.Ours(smoke=True)
-    measure, calls, facts = worker.prepare(side, {"case": RELU})
-    assert facts == {"flops": 120, "bytes": 960} and 1 <= calls <= worker.MOST_CALLS
-    assert worker.turn(measure, calls) > 0
-    measure, calls, facts = worker.prepare(side, {"work": vars(TINY)})
-    assert calls == 1 and facts["steps"] >= 1 and measure() > 0 and side.memory() > 0
-    _, _, rates = worker.prepare(side, {"roof": True})
-    assert rates["flops_per_second"] > 0 and rates["bytes_per_second"] > 0
-
-
-def test_memory_is_that_of_the_work_alone(cupy):  # noqa: F811
-    side = worker.Ours(smoke=True)
-    side.clock.fill()
-    large = cupy.zeros(1 << 20, np.uint8)
-    assert side.memory() >= 1.0
-    del large
-    side.forget()
-    assert side.memory() < 1.0 and side.clock.buffer is None
-
-
-@pytest.mark.parametrize("mode", ["torch", "torch-channels_last", "torch-channels_last-autocast", "torch-tf32"])
-def test_the_side_of_torch(mode):
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    flags = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
-    try:
-        side = worker.Torchs(mode, "cpu", smoke=True)
-        assert torch.backends.cudnn.allow_tf32 == ("tf32" in mode) and torch.backends.cudnn.benchmark
-        assert torch.get_float32_matmul_precision() == ("high" if "tf32" in mode else "highest")
-        measure, calls, facts = worker.prepare(side, {"case": RELU})
-        assert worker.turn(measure, calls) > 0 and facts == {}
-        measure, calls, facts = worker.prepare(side, {"work": vars(TINY)})
-        assert measure() > 0 and torch.is_grad_enabled()
-    finally:
-        torch.set_grad_enabled(True)
-        torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(precision)
-        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = flags
-
-
-def test_a_side_that_fails_is_started_again(with_stand_in):
-    with team.Team(ON_CPU) as sides:
-        measured, reasons = sides.measure([OURS, "torch"], {"case": {**RELU, "operation": "sinh"}}, 1)
-        assert measured == [] and reasons == dict.fromkeys([OURS, "torch"], "KeyError: 'sinh'")
-        assert sides.sides == {}
-        measured, reasons = sides.measure([OURS, "torch"], {"case": RELU}, 2)
-        assert [side.side for side in measured] == [OURS, "torch"] and reasons == {}
-        assert all(len(side.seconds) == 2 for side in measured) and measured[0].facts["bytes"] == 960
-        processes = [side.process for side in sides.sides.values()]
-    assert all(process.poll() == 0 for process in processes)
-
-
-def test_a_side_that_fails_in_its_turn_is_left_out_and_the_others_go_on():
-    class Fake:
-        def __init__(self, side, turns):
-            self.side, self.turns = side, turns
-
-        def ask(self, job, limit=None):
-            if "turn" not in job:
-                return {"ready": True, "bytes": 1}
-            if not self.turns:
-                raise RuntimeError("an illegal memory access")
-            self.turns -= 1
-            return {"seconds": 1.0, "memory": 2.0}
-
-    told = []
-    sides = [Fake("good", 9), Fake("bad", 1), Fake("good too", 9)]
-    measured = take_turns(sides, {"case": 1}, 3, lambda *words: told.append(words))
-    assert [(m.side, m.seconds, m.memory) for m in measured] == [(n, [1.0] * 3, 2.0) for n in ("good", "good too")]
-    assert told == [("bad", "an illegal memory access")]
-
-
-def test_our_side_has_no_tf32(monkeypatch):
-    """CuPy multiplies in TF32 where this variable is set; torch's side does not read it."""
-    told = {}
-
-    def fake(name, module, arguments, environment):
-        told[name] = arguments, environment
-
-    monkeypatch.setattr(team, "Side", fake)
-    sides = team.Team(Settings(smoke=False, torch_device="cuda:0"))
-    sides.side(OURS), sides.side("torch")
-    assert told == {OURS: ([OURS, "cuda:0"], {"CUPY_TF32": None}), "torch": (["torch", "cuda:0"], None)}
-
-
-def test_a_side_gets_its_environment(with_stand_in, monkeypatch):
-    monkeypatch.setenv("CUPY_TF32", "1")
-    for given, seen in ((None, "1"), ({"CUPY_TF32": None}, None), ({"CUPY_TF32": "0"}, "0")):
-        side = Side("x", "tests.benchmarks.parts.environment", ["CUPY_TF32"], given)
-        assert side.ask({}) == {"value": seen}
-        side.end()
-
-
-def test_a_side_that_is_not_ready_in_time_is_ended(with_stand_in):
-    side = Side("silent", "tests.benchmarks.parts.silent", [])
-    with pytest.raises(RuntimeError, match="not ready within 1 seconds"):
-        side.ask({"work": 1}, limit=1)
-    side.end()
-    assert side.process.poll() is not None
-
-
-# The parts
 
 
 def test_environment_says_why_there_is_no_torch(monkeypatch):
@@ -314,22 +147,31 @@ def test_cases_are_of_all_networks_and_unlike():
                for case in cases)  # fmt: skip
 
 
-def result(kind, seconds, torch_seconds, bytes):
+def result(kind, seconds, torch_seconds, bytes, precision=None):
     case = Case("relu", "forward", kind, ((1, bytes),), (), "net", 1)
     seconds = {"minception": seconds, **({} if torch_seconds is None else {"torch": torch_seconds})}
-    return {**vars(Result(case, seconds, None if torch_seconds is None else "torch", 0, bytes, 0.0)),
+    return {**vars(Result(case, seconds, None if torch_seconds is None else "torch", 0, bytes, 0.0, precision)),
             "case": case.to_dict()}  # fmt: skip
 
 
 def test_table_of_kernels():
     results = [result("relu", 2.0, 1.0, 100), result("max pool", 1.1, None, 100), result("conv 1x1", 1.0, 1.0, 100)]
-    roof = {"flops_per_second": 1.0, "bytes_per_second": 100.0, "device": "cuda:0"}
-    text = "\n".join(kernels.lines({"roof": roof, "results": json.loads(json.dumps(results))}))
+    results.append(result("conv 3x3", 3.0, 1.0, 100, "tf32"))
+    roofs = {name: {"flops_per_second": 1.0, "bytes_per_second": 100.0} for name in ("float32", "tf32")}
+    text = "\n".join(kernels.lines(json.loads(json.dumps({"roofs": roofs, "results": results}))))
     assert "Above the goal: 1 of 2\n  2.00 instead of 1.00: relu, forward" in text
     assert "at less than 80% of the bandwidth: 1 of 2\n   50%: relu, forward" in text
+    assert "Above the goal: 1 of 1\n  3.00 instead of 1.43: tf32: conv 3x3, forward" in text
+    assert text.index("cuda:0, float32: ") < text.index("cuda:0, tf32: ")
     (line,) = (line for line in text.splitlines() if "max pool, forward, 1x100" in line)
     assert line.split()[:3] == ["1.1", "1100000.0", "us"]
-    assert list(kernels.lines({})) == list(kernels.lines({"roof": roof, "results": []})) == []
+    assert list(kernels.lines({})) == list(kernels.lines({"roofs": roofs, "results": []})) == []
+
+
+def test_dense_convolutions_are_measured_in_tf32_too():
+    work = kernels.chosen_work(smoke=True)
+    assert [precision for precision, _ in work] == [None] * (len(work) - 1) + ["tf32"]
+    assert work[-1][1].operation == "conv2d"
 
 
 def test_work_on_a_gpu_can_be_built():
@@ -365,24 +207,38 @@ class FakeTeam:
 def test_steps_beside_eager_come_before_those_beside_compiled(report, monkeypatch):
     FakeTeam.asked.clear()
     monkeypatch.setattr(steps, "Team", FakeTeam)
-    monkeypatch.setattr(steps, "WORK", steps.WORK[:2])
+    lots = [steps.WORK[:2], steps.WORK[2:4]]
+    monkeypatch.setattr(steps, "LOTS", lots)
     steps.run(Settings(torch_device="cpu"), report)
-    eager, compiled = (OURS, *steps.EAGER), (OURS, *steps.COMPILED)
-    assert FakeTeam.asked == [(*sides, work.name) for sides in (eager, compiled) for work in steps.WORK]
-    assert report.problems == [] and len(report.notes) == 2 and "torch-compile: not ready" in report.notes[0]
+    eager = OURS, f"{OURS}-tf32", f"{OURS}-bfloat16", "torch", "torch-tf32", "torch-channels_last-autocast"
+    compiled = OURS, "torch-compile"
+    assert FakeTeam.asked == [(*sides, w.name) for lot in lots for sides in (eager, compiled) for w in lot]
+    assert report.problems == [] and len(report.notes) == 4 and "torch-compile: not ready" in report.notes[0]
     text = "\n".join(steps.lines(report.result))
-    assert text.count("torch-compile                  left out") == 2 and "1.00*" in text
+    assert text.count("torch-compile                  left out") == 4
+
+
+def test_table_of_steps_compares_the_same_precision():
+    sides = [
+        {"side": side, "median": seconds, "spread": 0.0, "memory": 1.0}
+        for side, seconds in ((OURS, 8.0), (f"{OURS}-tf32", 6.0), ("torch", 4.0), ("torch-tf32", 2.0))
+    ]
+    work = {"name": "w", "multiply_accumulates": 2e12, "sides": sides, "left_out": {}}
+    found = {line.split()[1]: line.split() for line in steps.lines({"works": [work]}) if line.startswith("w ")}
+    assert found["torch"][5] == "2.00" and found["torch-tf32"][5] == "3.00"
+    assert found[OURS][-2:] == ["0.50", "TFLOP/s"]
 
 
 def test_steps_end_in_time(report, monkeypatch):
     monkeypatch.setattr(steps, "Team", FakeTeam)
     steps.run(Settings(torch_device="cpu", seconds=1.0), report)
-    assert len(report.notes) == 2 and "no time was left for mini_inception" in report.notes[0]
+    (note,) = report.notes
+    assert "no time was left for mini_inception" in note and "beside torch-compile" in note
 
 
 def test_our_side_that_fails_is_a_problem(report):
     failing = types.SimpleNamespace(measure=lambda *arguments: ([], {OURS: "OutOfMemoryError: ...", "torch": "x"}))
-    steps.measure(failing, steps.SMOKE_WORK[0], ("torch",), 2, 10, report)
+    steps.measure(failing, steps.SMOKE_LOTS[0][0], ("torch",), 2, 10, report)
     kernels.measure(failing, Case.from_dict(RELU), ("torch",), 2, report)
     assert len(report.problems) == len(report.notes) == 2
     assert all("OutOfMemoryError" in problem for problem in report.problems)

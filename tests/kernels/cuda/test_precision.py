@@ -8,7 +8,8 @@ from minception.kernels import reference
 from minception.kernels.cuda import conv
 from tests.kept_settings import settings_kept
 from tests.table import rounding
-from tests.table.homes import EMULATED, ON_GPU
+from tests.table.homes import OF_GPU, ON_GPU
+from tests.table.on_gpu import kernels_of
 
 from .mutants import mistakes
 from .test_mutants import applied, error_of
@@ -79,7 +80,7 @@ def test_factors_are_rounded_to_the_nearest(precision):
 
 
 def run_forward(values):
-    with mc.use_kernels(EMULATED):
+    with kernels_of(OF_GPU):
         x = values.reshape(-1, 1, 1, 1)
         return mc.kernels.conv2d(x, np.ones((1, 1, 1, 1), np.float32)).reshape(-1)
 
@@ -88,11 +89,11 @@ def run_forward(values):
 def test_float64_and_other_homes_are_not_concerned(precision, rng):
     x, weight = rng.standard_normal((2, 3, 5, 4)), rng.standard_normal((4, 3, 3, 3))
     single = x.astype(np.float32), weight.astype(np.float32)
-    with mc.use_kernels(EMULATED):
+    with kernels_of(OF_GPU):
         double, full = mc.kernels.conv2d(x, weight), mc.kernels.conv2d(*single)
     on_cpu = mc.kernels.conv2d(*single)
     mc.set_precision(precision)
-    with mc.use_kernels(EMULATED):
+    with kernels_of(OF_GPU):
         np.testing.assert_array_equal(mc.kernels.conv2d(x, weight), double)
         assert (mc.kernels.conv2d(*single) != full).any()
     np.testing.assert_array_equal(mc.kernels.conv2d(*single), on_cpu)
