@@ -80,7 +80,7 @@ def test_outcomes_of_tests_are_counted(tmp_path, processes):
 def test_tests_that_take_too_long_are_ended_and_the_others_count(tmp_path):
     path = tmp_path / "test_it.py"
     path.write_text(TESTS + "def test_slow(): time.sleep(100)\ndef test_never(): pass\n")
-    found = suite.run_tests([str(path)], 6, tmp_path / "record", 1)
+    found = suite.run_tests([str(path)], 10, tmp_path / "record", 1)
     assert found["stopped"] and found["passed"] == 2 and found["left_out"] == 2
 
 
