@@ -2,7 +2,7 @@
 
 __all__ = ["PRECISIONS", "get_precision", "get_winograd", "set_precision", "set_winograd"]
 
-PRECISIONS = ("float32", "tf32", "bfloat16")
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
 
 _winograd = 2
 _precision = "float32"
@@ -38,16 +38,19 @@ def get_precision():
 
 
 def set_precision(precision):
-    """Round the factors of dense convolutions of float32 arrays on a GPU, forward and backward, for its tensor cores.
+    """Round the factors of dense convolutions and linear layers in float32 on a GPU, both ways, for its tensor cores.
 
     precision: "float32" (the default) does not round. "tf32" keeps 10 of the 23 bits of a fraction, so that a
     product is off by about 2^-10 of itself at most, "bfloat16" keeps 7: 2^-7. Both keep the range of float32, so no
-    loss has to be scaled. Sums are float32, and so are all arrays, the parameters and what optimizers keep of them too.
-    float64 arrays, other operations and the CPU are not concerned,
-    nor are GPUs older than Ampere (compute capability 8.0), which have no tensor cores for these.
+    loss has to be scaled. "float16" keeps 10 bits and a smaller range: beyond 65504 numbers become infinite, below
+    2^-14 they lose bits, at 2^-25 all of them, so that small gradients need a loss that is scaled (`amp.GradScaler`).
+    Sums are float32, and so are all arrays, the parameters and what optimizers keep of them too: they are the master
+    copies. 1x1 convolutions and linear layers are left to cuBLAS, which may round less than it is allowed to. float64
+    arrays, other operations and the CPU are not concerned, nor are GPUs without such tensor cores: those older than
+    Ampere (compute capability 8.0), for "float16" older than Turing (7.5).
 
     Source: NVIDIA, "A100 Tensor Core GPU architecture" (2020), for TF32; Kalamkar et al., "A study of BFLOAT16 for deep
-    learning training" (arXiv:1905.12322).
+    learning training" (arXiv:1905.12322); Micikevicius et al., "Mixed precision training" (arXiv:1710.03740).
 
     Raises TypeError unless `precision` is a string, ValueError for an unknown one.
     """

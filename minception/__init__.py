@@ -14,7 +14,7 @@ from .tensor import Tensor, as_tensor, from_numpy  # before the operations, whic
 
 # isort: split
 
-from . import cuda, functional, nn, optim
+from . import amp, cuda, functional, nn, optim
 from .autograd import Function, enable_grad, is_grad_enabled, no_grad
 from .functional import cat, concatenate, stack, where
 from .gradcheck import gradcheck
@@ -37,6 +37,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Function",
     "Tensor",
+    "amp",
     "as_tensor",
     "cat",
     "concatenate",

@@ -4,10 +4,21 @@ Devices are None, the current one, an index, or "cuda" and "cuda:N". Functions t
 the reason, where there is none, and TypeError for what is no device.
 """
 
+from .cuda_graph import CUDAGraph, graph, is_current_stream_capturing
 from .device import parse_device
 from .kernels.transfer import on_device
 
-__all__ = ["current_device", "device_count", "get_device_name", "is_available", "memory_allocated", "synchronize"]
+__all__ = [
+    "CUDAGraph",
+    "current_device",
+    "device_count",
+    "get_device_name",
+    "graph",
+    "is_available",
+    "is_current_stream_capturing",
+    "memory_allocated",
+    "synchronize",
+]
 
 
 def is_available():

@@ -44,7 +44,9 @@ from .depthwise import (
     depthwise_conv2d_backward_weight,
 )
 from .dropout import dropout
+from .linear import linear, linear_backward_input, linear_backward_weight
 from .local_response_norm import local_response_norm, local_response_norm_backward
+from .norm import scale_all, sum_of_squares
 from .pool import avg_pool2d, avg_pool2d_backward, max_pool2d, max_pool2d_backward
 from .update import adam_update_all, adamw_update_all, rmsprop_update_all, sgd_update_all
 
@@ -74,6 +76,9 @@ __all__ = [
     "dropout",
     "global_avg_pool2d",
     "global_avg_pool2d_backward",
+    "linear",
+    "linear_backward_input",
+    "linear_backward_weight",
     "local_response_norm",
     "local_response_norm_backward",
     "max_pool2d",
@@ -81,7 +86,9 @@ __all__ = [
     "relu",
     "relu_backward",
     "rmsprop_update_all",
+    "scale_all",
     "sgd_update_all",
     "softmax_cross_entropy",
     "softmax_cross_entropy_backward",
+    "sum_of_squares",
 ]

@@ -1,8 +1,7 @@
 """Convolution and its gradients as matrix products, see `conv.cu`. Contracts: `reference/conv.py`.
 
-A 1x1 convolution that reads each pixel once is a product of matrices that are there, (pixels, C) and (C, O), and CuPy
-hands those to cuBLAS. All others gather the windows tile by tile; and so do 1x1 convolutions in another precision than
-float32 (`settings.set_precision`), for which CuPy has but a switch for the whole process.
+A 1x1 convolution that reads each pixel once is a product of matrices that are there, (pixels, C) and (C, O), which
+cuBLAS makes (`product.py`). All others gather the windows tile by tile.
 """
 
 import math
@@ -17,11 +16,12 @@ from ..reference.pool import Axis
 from ..settings import get_precision
 from .launch import axis_arguments, blocks_for, launch, pieces_of
 from .memory import empty_images, images_in_memory, rows_in_memory
+from .product import can_multiply, multiply_into
 
 __all__ = ["conv2d", "conv2d_backward_input", "conv2d_backward_weight"]
 
 SOURCE = "conv.cu"
-TENSOR_CORES = {"tf32": "conv_tf32.cu", "bfloat16": "conv_bfloat16.cu"}
+TENSOR_CORES = {"tf32": "conv_tf32.cu", "bfloat16": "conv_bfloat16.cu", "float16": "conv_float16.cu"}
 THREADS, HEIGHT = 256, 128  # of a block; windows of a tile
 LEAST_PIECE = 256  # windows that a block sums up at least, for the gradient of the weights
 
@@ -97,10 +97,10 @@ def _source(dtype):
 
 
 def _is_product(x, geometry, groups):
-    """Whether all windows are the pixels, one each, so that the images are the matrix of windows, for cuBLAS."""
+    """Whether all windows are the pixels, one each, so that the images are the matrix of windows."""
     return (
         x.size > 0
-        and _source(x.dtype) == SOURCE
+        and can_multiply(x)
         and groups == 1
         and geometry.kernel_size == geometry.stride == (1, 1)
         and geometry.padded_size == geometry.x_shape[2:]
@@ -123,7 +123,7 @@ def convolve(name, x, weight, bias, stride, padding, dilation, groups, relu=Fals
     output = empty_images(xp, (x.shape[0], outputs, *geometry.output_size), x.dtype)
     if _is_product(x, geometry, groups):
         pixels = rows_in_memory(output)
-        xp.matmul(rows_in_memory(x), weight.reshape(outputs, channels).T, out=pixels)  # (M, C) @ (C, O)
+        multiply_into(pixels, rows_in_memory(x), _matrix(weight).T)  # (M, C) @ (C, O)
         if bias is not None:
             pixels += bias
         if relu:
@@ -143,13 +143,14 @@ def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dil
     check_grad_output(name, grad_output, geometry, weight.shape[0])
     check_add_to(name, add_to, grad_output, geometry.x_shape)
     xp, (outputs, channels, *kernel) = array_module(grad_output), weight.shape
-    if _is_product(grad_output, geometry, groups):
-        grad_x = empty_images(xp, geometry.x_shape, grad_output.dtype)
-        # (M, O) @ (O, C)
-        xp.matmul(rows_in_memory(grad_output), weight.reshape(outputs, channels), out=rows_in_memory(grad_x))
-        return _added(grad_x, add_to)
     if add_to is not None and not to_nhwc(add_to).flags.c_contiguous:
-        return _added(conv2d_backward_input(grad_output, weight, x_shape, stride, padding, dilation, groups), add_to)
+        add_to += conv2d_backward_input(grad_output, weight, x_shape, stride, padding, dilation, groups)
+        return add_to
+    if _is_product(grad_output, geometry, groups):
+        grad_x = empty_images(xp, geometry.x_shape, grad_output.dtype) if add_to is None else add_to
+        # (M, O) @ (O, C)
+        multiply_into(rows_in_memory(grad_x), rows_in_memory(grad_output), _matrix(weight), adding=add_to is not None)
+        return grad_x
     classes = list(product(*map(_backward, _axes(geometry))))
     reached = sum(rows.windows.count * columns.windows.count for rows, columns in classes)
     if add_to is not None:
@@ -165,12 +166,9 @@ def conv2d_backward_input(grad_output, weight, x_shape, stride=1, padding=0, dil
     return grad_x
 
 
-def _added(grad_x, add_to):
-    """grad_x, or add_to with grad_x added to it in place."""
-    if add_to is None:
-        return grad_x
-    add_to += grad_x
-    return add_to
+def _matrix(weight):
+    """The weights of a 1x1 convolution, (O, C, 1, 1), as a contiguous matrix (O, C)."""
+    return array_module(weight).ascontiguousarray(weight.reshape(weight.shape[:2]))
 
 
 @quiet
@@ -186,7 +184,7 @@ def conv2d_backward_weight(grad_output, x, weight_shape, stride=1, padding=0, di
     xp, grad_weight = array_module(x), array_module(x).empty(tuple(weight_shape), x.dtype)
     if _is_product(x, geometry, groups):
         # (O, M) @ (M, C)
-        xp.matmul(rows_in_memory(grad_output).T, rows_in_memory(x), out=grad_weight.reshape(outputs, channels))
+        multiply_into(grad_weight.reshape(outputs, channels), rows_in_memory(grad_output).T, rows_in_memory(x))
         return grad_weight
     taps, of_group = math.prod(kernel), outputs // groups
     width_name, width = _width(of_group, x.dtype)

@@ -1,6 +1,7 @@
 // Convolution of float32 arrays on tensor cores. Factors are rounded to
 // bfloat16: a sign, 8 bits of exponent, 7 of fraction. Sums are float32. The kernels are in conv.cuh.
 
+#define EXPONENT_BITS 8
 #define FRACTION_BITS 7
 #include "common.cuh"
 #include "window.cuh"

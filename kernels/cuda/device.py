@@ -1,5 +1,6 @@
 """Whether there is a GPU to compute on, and if not, why."""
 
+import functools
 import re
 
 OLDEST, TOO_NEW = (13, 4), (15,)  # versions of CuPy, as in pyproject.toml
@@ -32,6 +33,20 @@ def require_gpu():
         count_gpus()
     except RuntimeError as error:
         raise RuntimeError(f'the kernels "cuda" need an NVIDIA GPU and CuPy: {error}') from None
+
+
+@functools.cache
+def _generation(index):
+    import cupy
+
+    return int(cupy.cuda.Device(index).compute_capability)
+
+
+def compute_capability():
+    """That of the current GPU, times ten: 75 is Turing, 80 Ampere, 90 Hopper."""
+    import cupy
+
+    return _generation(cupy.cuda.Device().id)
 
 
 def gpu_name(index):

@@ -13,29 +13,42 @@ import numpy as np
 
 from .. import checks, reference
 from ..arrays import array_module
+from ..capture import current_capture
 from ..layout import empty_images
 from ..reference.dropout import check_arguments
 from .launch import blocks_for, launch
 from .memory import images_in_memory
 
-__all__ = ["dropout"]
+__all__ = ["draw_key", "dropout"]
 
 FOUR = 4  # random numbers of a counter
+
+
+def draw_key(generator):
+    """The key of a mask: int64 (2,), numbers of 32 bits."""
+    return generator.integers(-(1 << 31), 1 << 31, 2)
 
 
 def dropout(x, p, generator):
     """See `reference.dropout`; the generator advances by the key's two numbers of 32 bits."""
     checks.floating("dropout", x=x)
     p = check_arguments(p, generator)
+    xp, capture = array_module(x), current_capture()
     if type(generator) is not np.random.Generator:
+        if capture is not None:
+            raise RuntimeError("dropout: in a CUDA graph only generators of NumPy's own class can draw, at each replay")
         return reference.dropout(x, p, generator)
-    key = generator.integers(-(1 << 31), 1 << 31, 2).tolist()
+    if capture is None:
+        key, numbers = None, draw_key(generator).tolist()
+    else:  # each replay of the graph writes the numbers that it draws to this place
+        key, numbers = xp.empty(2, np.int64), [0, 0]
+        capture.draws.append((generator, key))
     scale = 1 / (1 - p) if p < 1 else 0.0
     if x.ndim == 4:
-        output, mask = (empty_images(array_module(x), x.shape, x.dtype) for _ in range(2))
+        output, mask = (empty_images(xp, x.shape, x.dtype) for _ in range(2))
         arrays = map(images_in_memory, (x, output, mask))
     else:
-        output, mask = (array_module(x).empty(x.shape, x.dtype) for _ in range(2))
-        arrays = array_module(x).ascontiguousarray(x), output, mask
-    launch("dropout.cu", "dropout", x.dtype, *blocks_for(-(-x.size // FOUR)), *arrays, x.size, *key, p, scale)
+        output, mask = (xp.empty(x.shape, x.dtype) for _ in range(2))
+        arrays = xp.ascontiguousarray(x), output, mask
+    launch("dropout.cu", "dropout", x.dtype, *blocks_for(-(-x.size // FOUR)), *arrays, x.size, key, *numbers, p, scale)
     return output, mask

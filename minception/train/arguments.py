@@ -8,6 +8,7 @@ import argparse
 from dataclasses import fields
 
 from minception import models
+from minception.kernels.settings import PRECISIONS
 
 from .config import (
     CROP,
@@ -221,6 +222,19 @@ def _add_run(group):
         help="0, 2 or 4: 3x3 convolutions of --kernels cpu make squares of so many outputs a side with fewer "
         f"multiplications; 4 is the fastest and rounds the most (default {WINOGRAD})",
     )
+    _option(
+        group,
+        "--precision",
+        help=f"{' | '.join(PRECISIONS)}: what convolutions on a GPU round their factors to, for its tensor cores; "
+        f"weights stay float32, and float16 scales the loss (default {DEFAULT.precision})",
+    )
+    _option(
+        group,
+        "--cuda-graph",
+        action=argparse.BooleanOptionalAction,
+        help="on a GPU, launch the kernels of a forward and backward pass at once, as a CUDA graph (default: each by "
+        "itself)",
+    )
     group.add_argument(
         "--output",
         metavar="DIR",
@@ -232,8 +246,9 @@ def _add_run(group):
         const=LATEST,
         metavar="PATH",
         help="continue the run in this folder, or from this checkpoint.safetensors; without PATH, the run in "
-        "--output or else the latest under runs/. Other options are taken from the run; --device, --threads, --kernels "
-        "and --data-dir may change, and --epochs unless the schedule is onecycle or cosine",
+        "--output or else the latest under runs/. Other options are taken from the run; --device, --threads, "
+        "--kernels, --precision, --cuda-graph and --data-dir may change, and --epochs unless the schedule is onecycle "
+        "or cosine",
     )
     group.add_argument("--no-progress", action="store_true", help="no progress bar, only the table")
 

@@ -3,6 +3,7 @@
 import inspect
 
 from minception import manual_seed, models, optim
+from minception.amp import GradScaler
 from minception.optim import lr_scheduler
 
 from .config import ConfigError, option
@@ -21,7 +22,7 @@ def build_state(config, num_classes, steps_per_epoch):
     model = build_model(config, num_classes).to(config.device)
     optimizer = build_optimizer(config, model)
     schedule = build_schedule(config, optimizer, steps_per_epoch)
-    return TrainingState(model, optimizer, schedule)
+    return TrainingState(model, optimizer, schedule, GradScaler(enabled=config.precision == "float16"))
 
 
 def build_model(config, num_classes):

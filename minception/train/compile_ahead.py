@@ -20,16 +20,14 @@ WIDE = 512  # features of a layer whose update is worth several threads
 def compile_ahead(state, config, shape, num_classes, show=True):
     """Run what a TrainingState's first steps and its test will run, so that their kernels are compiled or loaded.
 
-    shape: (C, H, W) of an image. First with few images, which takes a moment; if anything had to be compiled, then
-    with a whole batch too, for which other kernels may be chosen. The state and the default generator are left as they
-    were, to the bit.
+    shape: (C, H, W) of an image. First with few images, which takes a moment; then with a whole batch, for which other
+    kernels may be chosen. The state and the default generator are left as they were, to the bit.
     """
     if config.kernels != "cpu":  # the others have nothing to compile, or are compiled by CuPy, which keeps them
         return
-    with CompilationLine(show).watching(config.kernels) as line:
-        _rehearse(state.model, config, (FEW, *shape), num_classes)
-        if line.count and config.batch_size != FEW:
-            _rehearse(state.model, config, (config.batch_size, *shape), num_classes)
+    with CompilationLine(show).watching(config.kernels):
+        for count in dict.fromkeys((FEW, config.batch_size)):
+            _rehearse(state.model, config, (count, *shape), num_classes)
 
 
 def _rehearse(model, config, shape, num_classes):

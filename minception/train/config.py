@@ -3,12 +3,15 @@
 import math
 from dataclasses import asdict, dataclass, fields, replace
 
+from minception.kernels.settings import PRECISIONS
+
 DATA = ("auto", "cifar10", "cifar100", "synthetic")
 SCHEDULES = ("onecycle", "cosine", "step", "exponential", "constant")
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
 AUGMENTATIONS = ("standard", "reflect", "none")
 KERNELS = ("cpu", "cuda", "reference")
 SQUARES = (0, 2, 4)
+FULL_PRECISION = "float32"
 
 # Defaults that depend on another setting, chosen when the setting itself is None.
 LR = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.003, "adamw": 0.003}
@@ -26,9 +29,9 @@ ONECYCLE_WARMUP = 0.25  # of all epochs
 # Schedules whose learning rate depends on the number of epochs: it is fixed once the run has begun.
 PLANNED_SCHEDULES = ("onecycle", "cosine")
 # Settings of the machine rather than of the experiment.
-CHANGEABLE = ("data_dir", "threads", "device", "kernels")
+CHANGEABLE = ("data_dir", "threads", "device", "kernels", "precision", "cuda_graph")
 # Settings that older runs do not name; their defaults are what those runs did.
-ADDED_LATER = {"width", "aux_logits", "crop", "crop_epochs", "whiten", "winograd"}
+ADDED_LATER = {"width", "aux_logits", "crop", "crop_epochs", "whiten", "winograd", "precision", "cuda_graph"}
 
 
 class ConfigError(ValueError):
@@ -69,6 +72,8 @@ class TrainConfig:
     device: str = "auto"
     kernels: str | None = None
     winograd: int | None = None
+    precision: str = FULL_PRECISION
+    cuda_graph: bool = False
 
     def validate(self, model_names):
         """Raise ConfigError for the first setting out of its range, or without effect beside the others."""
@@ -81,6 +86,7 @@ class TrainConfig:
             _one_of("--kernels", self.kernels, KERNELS)
         if self.winograd is not None:
             _one_of("--winograd", self.winograd, SQUARES)
+        _one_of("--precision", self.precision, PRECISIONS)
         for name in ("epochs", "batch_size", "step_epochs", "threads", "limit_train", "limit_test"):
             _in_range(self, name, 1)
         _in_range(self, "crop", 0, most=IMAGE_SIZE)
@@ -131,6 +137,22 @@ class TrainConfig:
             kernels=_first(self.kernels, device.partition(":")[0]),
             winograd=_first(self.winograd, WINOGRAD),
         )
+
+    def check_kernels(self):
+        """Raise ConfigError for settings that mean nothing to the kernels of the resolved config."""
+        if self.kernels == "cuda":
+            return
+        beside = f"--device {self.device} and --kernels {self.kernels}"
+        if self.precision != FULL_PRECISION:
+            raise ConfigError(
+                f"--precision {self.precision} is for the tensor cores of a GPU: it has no effect with {beside}; leave "
+                f"it out, or go on with a run that had it with --precision {FULL_PRECISION}"
+            )
+        if self.cuda_graph:
+            raise ConfigError(
+                f"--cuda-graph is for a GPU: it has no effect with {beside}; leave it out, or go on with a run that "
+                "had it with --no-cuda-graph"
+            )
 
     def changed(self, given, dataset, path):
         """Return the config of a resumed run: this one, from the checkpoint `path`, with the options now `given`.

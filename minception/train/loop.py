@@ -7,11 +7,14 @@ import numpy as np
 
 import minception as mc
 from minception import optim
-from minception.models.auxiliary import classification_loss, main_logits
+from minception.models.auxiliary import main_logits
 
 from . import nonfinite
 from .device import device_of_model
 from .evaluation import evaluate
+from .graphed_passes import passes
+
+SMALLEST_SCALE = 1.0  # below it gradients are not too large because of the scale
 
 
 def train(state, data, config, folder, progress, interruption):
@@ -54,17 +57,22 @@ def train_step(state, images, labels, config, steps_per_epoch):
 
     images: float32 (N, 3, H, W). labels: int64 (N,). Both are NumPy arrays, and go to the device of the model.
     """
-    attempt, device = nonfinite.Attempt(state, images, labels, config, steps_per_epoch), device_of_model(state.model)
-    outputs = state.model(mc.from_numpy(images).to(device))
-    loss = classification_loss(outputs, mc.from_numpy(labels).to(device), config.label_smoothing)
-    attempt.check_loss(float(loss))
-    state.optimizer.zero_grad()
-    loss.backward()
-    attempt.check_gradients()
+    attempt = nonfinite.Attempt(state, images, labels, config, steps_per_epoch)
+    if state.graphed_passes is not None:
+        outputs, loss = state.graphed_passes(images, labels)
+    else:
+        device = device_of_model(state.model)
+        on_device = (mc.from_numpy(array).to(device) for array in (images, labels))
+        outputs, loss = passes(state, *on_device, config.label_smoothing)
+    attempt.check_loss(float(loss))  # not before, or a GPU would have to wait for what it is to do next
+    fits = state.scaler.unscale_(state.optimizer)
+    if not state.scaler.is_enabled() or (not fits and state.scaler.get_scale() <= SMALLEST_SCALE):
+        attempt.check_gradients()
     if config.clip_grad_norm is not None:
         optim.clip_grad_norm_(state.model.parameters(), config.clip_grad_norm)
     state.learning_rate = state.optimizer.param_groups[0]["lr"]
-    state.optimizer.step()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
     state.schedule.step()
     logits = np.asarray(main_logits(outputs).detach().cpu())
     correct = int(np.sum(logits.argmax(axis=1) == labels))

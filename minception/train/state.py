@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 
 from minception import default_generator
+from minception.amp import GradScaler
 
 
 @dataclass
@@ -43,12 +44,14 @@ class TrainingState:
 
     `epoch` counts the finished epochs, `batch` the finished batches of the current one, whose sums are `totals`.
     `learning_rate` is that of the latest step. `history` holds one dictionary for each finished epoch: the rows
-    of the log.
+    of the log. `graphed_passes` is a GraphedPasses, or None where kernels are launched each by itself.
     """
 
     model: object
     optimizer: object
     schedule: object
+    scaler: GradScaler = field(default_factory=lambda: GradScaler(enabled=False))
+    graphed_passes: object = None
     epoch: int = 0
     batch: int = 0
     learning_rate: float = 0.0
@@ -83,6 +86,7 @@ class TrainingState:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "generator": default_generator().bit_generator.state,
             "epoch": self.epoch,
             "batch": self.batch,
@@ -96,6 +100,8 @@ class TrainingState:
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
+        if saved.get("scaler"):  # empty, or not there, if the run was not in float16 so far
+            self.scaler.load_state_dict(saved["scaler"])
         default_generator().bit_generator.state = saved["generator"]
         self.epoch = saved["epoch"]
         self.batch = saved["batch"]

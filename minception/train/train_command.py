@@ -18,11 +18,12 @@ from . import datasets, resume
 from .arguments import add_arguments, given_settings
 from .build import build_state
 from .compile_ahead import compile_ahead
-from .config import TrainConfig
+from .config import TrainConfig, option
 from .device import describe, explaining_memory, find_device, find_kernels
 from .errors import Interrupted, NonFiniteError, RunError
 from .evaluation import evaluate
 from .folder import RunFolder
+from .graphed_passes import GraphedPasses
 from .interruption import Interruption
 from .loop import train
 from .nonfinite import check_before_saving
@@ -61,8 +62,8 @@ def _run(arguments, config, folder, saved):
         raise
     _announce(config, data, state, folder)
     again = f"{arguments.command} --resume {shlex.quote(str(folder.path))}"
-    kernels, winograd = mc.use_kernels(config.kernels), _winograd(config.winograd)
-    with kernels, winograd, np.errstate(all="ignore"):  # the loop itself checks every loss
+    # The loop itself checks every loss.
+    with mc.use_kernels(config.kernels), _settings(config), np.errstate(all="ignore"):
         return _carry_through(state, data, config, folder, not arguments.no_progress, again)
 
 
@@ -81,9 +82,10 @@ def _resumed_run(arguments):
     config = _checked(before.changed(_given(arguments), saved["run"]["data"]["name"], path))
     if saved["epoch"] > config.epochs:
         raise RunError(f"--epochs {config.epochs}: the run has done {saved['epoch']} epochs already")
-    changed = [name for name in ("device", "threads", "kernels") if getattr(config, name) != getattr(before, name)]
+    settings = ("device", "threads", "kernels", "precision", "cuda_graph")
+    changed = [name for name in settings if getattr(config, name) != getattr(before, name)]
     for name in changed[:1] if "device" in changed else changed:
-        note(f"With --{name} changed, the weights will differ in the last bits from an uninterrupted run.")
+        note(f"With {option(name)} changed, the weights will differ in the last bits from an uninterrupted run.")
     return config, RunFolder(path.parent), saved
 
 
@@ -98,7 +100,9 @@ def _checked(config):
     config.validate(models.names())
     device = find_device(config.device)
     find_kernels(config.kernels, device)
-    return replace(config, device=device).resolve(available_threads=mc.get_num_threads())
+    config = replace(config, device=device).resolve(available_threads=mc.get_num_threads())
+    config.check_kernels()
+    return config
 
 
 def _load_data(config, saved, show):
@@ -121,6 +125,8 @@ def _prepare(config, data, folder, saved):
         import cupy
 
         versions |= {"cupy": cupy.__version__, "gpu": describe(config.device)}
+    if config.cuda_graph:
+        state.graphed_passes = GraphedPasses(state, config)
     folder.begin({"config": config.to_dict(), "data": data.record(), "versions": versions}, state)
     return state
 
@@ -167,14 +173,19 @@ def _carry_through(state, data, config, folder, show, again):
 
 
 @contextmanager
-def _winograd(squares):
-    """Inside the `with` block, `mc.set_winograd(squares)`; None, of older runs, leaves it as it is."""
-    before = mc.get_winograd()
-    mc.set_winograd(before if squares is None else squares)
+def _settings(config):
+    """The squares of Winograd's algorithm and the precision of the config, in the `with` block.
+
+    Runs from before there was the choice have None for the squares, which leaves them as they are.
+    """
+    squares, precision = mc.get_winograd(), mc.get_precision()
+    mc.set_winograd(squares if config.winograd is None else config.winograd)
+    mc.set_precision(config.precision)
     try:
         yield
     finally:
-        mc.set_winograd(before)
+        mc.set_winograd(squares)
+        mc.set_precision(precision)
 
 
 def _mirrored(state, data, config, interruption):

@@ -27,6 +27,8 @@ import numpy as np
 
 from minception.kernels.cuda.emulated import emulated_kernel
 
+from . import cublas, streams
+
 UFUNCS = """
     abs absolute add bitwise_and bitwise_or divide equal exp expm1 floor_divide greater greater_equal invert isfinite
     isnan less less_equal log logical_and logical_not logical_or matmul maximum minimum multiply negative not_equal
@@ -48,7 +50,10 @@ COMPARISONS = {
     "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
 }  # fmt: skip
 
+OF_CUBLAS = {np.matmul, np.dot, np.einsum, np.tensordot, np.ndarray.dot}
+
 _current = threading.local()
+_live = weakref.WeakValueDictionary()  # arrays that own memory, by their number
 _machine = types.SimpleNamespace(devices=2, largest=1 << 62, allocated=0)
 
 
@@ -65,6 +70,8 @@ class OutOfMemoryError(MemoryError):
 
 class Device:
     """`cupy.cuda.Device`: a number, and a context in which that device is the current one of the thread."""
+
+    compute_capability = "90"
 
     def __init__(self, device=None):
         self.id = current_device() if device is None else int(device)
@@ -136,8 +143,12 @@ class ndarray:  # noqa: N801 - CuPy's name
         if base is None:
             if values.nbytes > _machine.largest:
                 raise OutOfMemoryError(values.nbytes, _machine.allocated)
-            _pool.allocate(device, values.nbytes)
-            weakref.finalize(self, _pool.free, device, values.nbytes)
+            pool = streams.pool() or _pool
+            pool.allocate(device, values.nbytes)
+            weakref.finalize(self, pool.free, device, values.nbytes)
+            if streams.recording() is not None:
+                streams.recording().allocated(values, pool)
+            _live[id(self)] = self
 
     shape = property(lambda self: self._values.shape)
     strides = property(lambda self: self._values.strides)
@@ -156,12 +167,22 @@ class ndarray:  # noqa: N801 - CuPy's name
     def get(self, stream=None, order="C", out=None, blocking=True):
         if out is not None or order != "C":
             raise NotImplementedError("the stand-in copies in C order, to new memory")
+        streams.refuse_reading()
         return np.array(self._values, order="C")
 
+    def set(self, arr, stream=None):
+        streams.refuse_host_memory()
+        contiguous = self.flags.c_contiguous and arr.flags.c_contiguous
+        if arr.dtype != self.dtype or arr.shape != self.shape or not contiguous:
+            raise ValueError("the stand-in takes what is C-contiguous, of the same dtype and shape")
+        _raw(self)[...] = arr
+
     def item(self):
+        streams.refuse_reading()
         return self._values.item()
 
     def tolist(self):
+        streams.refuse_reading()
         return self._values.tolist()
 
     def __array__(self, dtype=None, copy=None):
@@ -189,13 +210,13 @@ class ndarray:  # noqa: N801 - CuPy's name
     # One number
 
     def __bool__(self):
-        return bool(self._values)
+        return bool(self.item())
 
     def __int__(self):
-        return int(self._values)
+        return int(self.item())
 
     def __float__(self):
-        return float(self._values)
+        return float(self.item())
 
     def __len__(self):
         return len(self._values)
@@ -222,6 +243,7 @@ class ndarray:  # noqa: N801 - CuPy's name
 
         _raw(self)
         _indexed(write, index)
+        streams.record(lambda: _indexed(write, index))
 
     def fill(self, value):
         self[...] = value
@@ -250,13 +272,13 @@ class ndarray:  # noqa: N801 - CuPy's name
         contiguous = self._values.flags.c_contiguous or self._values.flags.f_contiguous
         if self._device != current_device() and not contiguous:
             raise NotImplementedError("CuPy cannot copy non-contiguous array between devices.")
-        return ndarray(self._values.copy(order=order), current_device())
+        return _copied(self._values.copy(order=order), self._values)
 
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
         if casting is not None or subok is not None:
             raise TypeError("casting and subok are not supported yet")
         values = _raw(self).astype(dtype, order=order, copy=copy)
-        return self if values is self._values else ndarray(values, self._device)
+        return self if values is self._values else _copied(values, self._values)
 
     # Operators
 
@@ -286,6 +308,27 @@ def _raw(value):
     return value
 
 
+def _copied(values, source):
+    """An array of its own on the current device, with the values of another one."""
+    streams.record(lambda: np.copyto(values, source, casting="unsafe"))
+    return ndarray(values, current_device())
+
+
+def _again(function, arguments, options, result):
+    """The same operation at each replay: to where its result is now."""
+    if isinstance(result, tuple):
+        raise NotImplementedError("the stand-in captures operations with one result")
+    if "out" in options or not isinstance(result, ndarray):
+        return lambda: function(*arguments, **options)
+    shared = any(isinstance(a, np.ndarray) and np.may_share_memory(a, result._values) for a in arguments)
+    return (lambda: None) if shared else lambda: np.copyto(result._values, function(*arguments, **options))
+
+
+def live_values():
+    """NumPy's arrays behind all arrays that own memory."""
+    return [array._values for array in list(_live.values())]
+
+
 def _wrapped(result, *known):
     """The result as arrays on the current device; what was handed in as `out` comes back itself."""
     if isinstance(result, tuple):
@@ -299,9 +342,14 @@ def _wrapped(result, *known):
 
 
 def _call(function, *arguments, **options):
+    if function in OF_CUBLAS:
+        streams.refuse_cublas()
+    raw, raw_options = tuple(map(_raw, arguments)), {name: _raw(value) for name, value in options.items()}
     with np.errstate(all="ignore"):
-        result = function(*map(_raw, arguments), **{name: _raw(value) for name, value in options.items()})
-    return _wrapped(result, *arguments, options.get("out"))
+        result = _wrapped(function(*raw, **raw_options), *arguments, options.get("out"))
+    if streams.recording() is not None:
+        streams.record(_again(function, raw, raw_options, result))
+    return result
 
 
 def _view(function, array, *arguments):
@@ -310,7 +358,10 @@ def _view(function, array, *arguments):
     if isinstance(result, np.ndarray) and (np.may_share_memory(result, array._values) or not result.size):
         return ndarray(result, array._device, array if array.base is None else array.base)
     _raw(array)
-    return _wrapped(result)
+    if not isinstance(result, np.ndarray):  # one element, of NumPy's own class for numbers
+        result = np.asarray(result)
+    streams.record(lambda: np.copyto(result, function(array._values, *arguments)))
+    return ndarray(result, current_device())
 
 
 def _indexed(access, index):
@@ -367,7 +418,9 @@ class RawModule:
         run = emulated_kernel(self._code, name, self._definitions)
 
         def kernel(grid, block, args, *, shared_mem=0):
-            run(grid, block, [None if isinstance(a, np.uint64) and a == 0 else _raw(a) for a in args], shared_mem)
+            raw = [None if isinstance(a, np.uint64) and a == 0 else _raw(a) for a in args]
+            run(grid, block, raw, shared_mem)
+            streams.record(lambda: run(grid, block, raw, shared_mem))
 
         return kernel
 
@@ -376,6 +429,7 @@ def array(obj, dtype=None, copy=True, order="K"):
     """`cupy.array`: from the host, or a copy on the current device."""
     if isinstance(obj, ndarray):
         return obj.astype(obj.dtype if dtype is None else dtype, order=order, copy=copy)
+    streams.refuse_host_memory()
     return ndarray(np.array(obj, dtype, order="C"), current_device())  # in C order, whatever it was
 
 
@@ -384,8 +438,11 @@ def asarray(a, dtype=None, order=None):
 
 
 def ascontiguousarray(a, dtype=None):
-    values = np.ascontiguousarray(_raw(a) if isinstance(a, ndarray) else a, dtype)
-    return a if isinstance(a, ndarray) and values is a._values else ndarray(values, current_device())
+    if not isinstance(a, ndarray):
+        streams.refuse_host_memory()
+        return ndarray(np.ascontiguousarray(a, dtype), current_device())
+    values = np.ascontiguousarray(_raw(a), dtype)
+    return a if values is a._values else _copied(values, a._values)
 
 
 def asnumpy(a):
@@ -398,7 +455,11 @@ def as_strided(x, shape=None, strides=None):
 
 def add_at(a, indices, b):
     """`cupy.add.at`, which takes the indices that `a[...]` takes."""
-    _indexed(lambda raw: np.add.at(_raw(a), raw, _raw(b)), indices)
+    def add():
+        _indexed(lambda raw: np.add.at(_raw(a), raw, _raw(b)), indices)
+
+    add()
+    streams.record(add)
 
 
 def may_share_memory(a, b):
@@ -413,6 +474,9 @@ class MemoryPool:
 
     def __init__(self):
         self.freed, self._used, self._total = 0, Counter(), Counter()
+
+    def malloc(self, size):
+        raise NotImplementedError("the stand-in's arrays have NumPy's memory")
 
     def allocate(self, device, nbytes):
         self._used[device] += nbytes
@@ -433,6 +497,11 @@ class MemoryPool:
 
 
 _pool = MemoryPool()
+
+
+def _gemm(*arguments):
+    streams.refuse_cublas()
+    cublas.gemmEx(*arguments)
 
 
 def _device_count():
@@ -456,6 +525,11 @@ def _functions():
             Event=Event,
             get_elapsed_time=get_elapsed_time,
             memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            cublas=types.SimpleNamespace(gemmEx=_gemm),
+            MemoryPool=MemoryPool,
+            Stream=streams.Stream,
+            using_allocator=streams.using_allocator,
+            get_cublas_handle=lambda: cublas.HANDLE,
             runtime=types.SimpleNamespace(
                 CUDARuntimeError=CUDARuntimeError,
                 getDevice=current_device,

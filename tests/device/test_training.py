@@ -13,7 +13,9 @@ from minception.cli import main
 from minception.train import datasets
 from minception.train.build import build_state
 from minception.train.config import TrainConfig
+from minception.train.errors import NonFiniteError
 from minception.train.loop import train_step
+from tests.kept_settings import settings_kept
 from tests.train import tiny
 
 from . import stand_in
@@ -172,3 +174,64 @@ def test_the_data_stays_on_the_cpu():
     data = datasets.select("synthetic", limit_train=4, limit_test=2)
     images, labels = next(iter(data.test_loader(2).epoch(0)))
     assert isinstance(images, np.ndarray) and isinstance(labels, np.ndarray)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "float16"])
+def test_precision(minception, tmp_path, capsys, precision):
+    """A run in another precision learns as in float32; it goes on where it was stopped, with the scale of float16."""
+    for name, options in (("full", ["float32"]), ("run", [precision])):
+        arguments = ["--output", name, "--epochs", 1, "--device", "cuda", "--precision", *options]
+        assert minception("train", *QUICK, *arguments) == 0
+    full, other = (checkpoint.load(tmp_path / name / "checkpoint.safetensors") for name in ("full", "run"))
+    assert full["scaler"] == {}
+    assert (other["scaler"].get("_growth_tracker"), other["run"]["config"]["precision"]) == (
+        3 if precision == "float16" else None, precision,
+    )  # fmt: skip
+    difference = abs(full["history"][0]["train_loss"] - other["history"][0]["train_loss"])
+    assert 0 < difference < 0.01
+    capsys.readouterr()
+    assert minception("train", "--resume", "run", "--device", "cpu", "--no-progress") != 0
+    assert f"--precision {precision} is for the tensor cores of a GPU" in capsys.readouterr().err
+    assert minception("train", "--resume", "run", "--epochs", 2, "--no-progress") == 0
+    ended = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")
+    assert ended["scaler"].get("_growth_tracker") == (6 if precision == "float16" else None)
+    assert mc.get_precision() == "float32"
+
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+def in_float16(scale):
+    """(state, function that takes a step) of the tiny network, with the loss scaled so."""
+    config = TrainConfig(model="tiny", schedule="constant", precision="float16", device="cuda:0", batch_size=4, lr=0.1)
+    config = config.resolve(available_threads=1)
+    state = build_state(config, num_classes=3, steps_per_epoch=9)
+    state.scaler.update(new_scale=scale)
+    images = np.random.default_rng(0).standard_normal((4, 3, 32, 32)).astype(np.float32)
+
+    def step():
+        with mc.use_kernels("cuda"), settings_kept():
+            mc.set_precision("float16")
+            train_step(state, images, np.arange(4) % 3, config, 9)
+
+    return state, step
+
+
+def test_steps_with_too_large_gradients_are_left_out():
+    state, step = in_float16(LARGEST)
+    before = state.model.fc.weight.tolist()
+    step()
+    assert state.scaler.get_scale() == LARGEST / 2
+    assert state.model.fc.weight.tolist() == before
+    while state.model.fc.weight.tolist() == before:
+        step()
+    assert 2.0**8 < state.scaler.get_scale() < LARGEST / 2
+
+
+def test_infinite_gradients_without_a_scale_are_an_error():
+    state, step = in_float16(2.0)
+    state.model.fc.weight.register_hook(lambda grad: grad * np.inf)
+    step()
+    assert state.scaler.get_scale() == 1.0
+    with pytest.raises(NonFiniteError, match="gradients became NaN or infinite"):
+        step()

@@ -35,6 +35,7 @@ GOOD = TrainConfig(model="one")
         ({"crop": 24, "augment": "none"}, "--crop has no effect with --augment none"),
         ({"crop": 0, "crop_epochs": 5}, "--crop-epochs has no effect with --crop 0"),
         ({"winograd": 3}, "--winograd 3: unknown; choose one of 0, 2, 4"),
+        ({"precision": "half"}, "--precision half: unknown; choose one of float32, tf32, bfloat16, float16"),
         ({"cutout": -1}, "--cutout must be at least 0, got -1"),
         ({"width": 0.0}, "--width must be greater than 0, got 0.0"),
         ({"width": float("nan")}, "--width must be greater than 0, got nan"),
@@ -115,7 +116,7 @@ def test_windows_at_first(settings, crop, epochs):
 
 def test_settings_of_a_run_made_before_there_were_some():
     values = GOOD.to_dict()
-    for name in ("width", "aux_logits", "crop", "crop_epochs", "whiten", "winograd"):
+    for name in ("width", "aux_logits", "crop", "crop_epochs", "whiten", "winograd", "precision", "cuda_graph"):
         del values[name]
     assert TrainConfig.from_dict(values) == GOOD
 

@@ -82,6 +82,13 @@ TABLES = {
     "cuda.get_device_name": of_gpus(cuda.get_device_name),
     "cuda.memory_allocated": of_gpus(cuda.memory_allocated),
     "cuda.synchronize": of_gpus(cuda.synchronize),
+    "cuda.graph": [
+        wrong("no graph", lambda: cuda.graph(1).__enter__(), TypeError, "expected a CUDAGraph, got int"),
+        wrong("a class", lambda: cuda.graph(cuda.CUDAGraph).__enter__(), TypeError, "expected a CUDAGraph, got type"),
+    ],
+    "CUDAGraph.replay": [
+        wrong("nothing captured", lambda: cuda.CUDAGraph().replay(), RuntimeError, "nothing has been captured"),
+    ],
     "minception.use_kernels": USE_KERNELS,
     "minception.set_num_threads": [
         *not_integers("count", mc.set_num_threads),

@@ -13,6 +13,7 @@ from . import (
     kernels_pooling,
     kernels_update,
     layers,
+    mixed_precision,
     modules,
     networks,
     optimizers,
@@ -36,6 +37,7 @@ AREAS = (
     modules,
     initial_values,
     optimizers,
+    mixed_precision,
     schedulers,
     data,
     engine,
@@ -49,6 +51,7 @@ TABLES = {name: table for area in AREAS for name, table in area.TABLES.items()}
 # refuses, files by their path; where PyTorch has words of its own for a mistake, they are kept.
 KNOWN_AS = {
     **{f"models.{name}": ("Linear", "Conv2d", "Dropout", "width", name) for name in networks.NETWORKS},
+    "GradScaler.load_state_dict": ("GradScaler",),
     "Module.add_module": ("module", "attribute"),
     "Module.load_state_dict": ("state_dict",),
     "Module.register_buffer": ("buffer", "attribute"),

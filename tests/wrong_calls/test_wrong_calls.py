@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 import minception
-from minception import Tensor, cuda, data, functional, kernels, models, nn, optim, predict, study, weights
+from minception import Tensor, amp, cuda, data, functional, kernels, models, nn, optim, predict, study, weights
 from minception.optim import lr_scheduler
 from tests.table.homes import EMULATED, GPU_KERNELS, HOMES
 
@@ -20,6 +20,7 @@ TITLES = [f"{name}: {entry.title}" for name, entry in ENTRIES]
 NAMESPACES = {
     "kernels": kernels.reference,
     "cuda": cuda,
+    "amp": amp,
     "functional": functional,
     "nn": nn,
     "nn.init": nn.init,
@@ -32,7 +33,14 @@ NAMESPACES = {
     "predict": predict,
     "minception": minception,
 }
-CLASSES = {"Tensor": Tensor, "Module": nn.Module, "Optimizer": optim.Optimizer, "LRScheduler": lr_scheduler.LRScheduler}
+CLASSES = {
+    "Tensor": Tensor,
+    "Module": nn.Module,
+    "Optimizer": optim.Optimizer,
+    "LRScheduler": lr_scheduler.LRScheduler,
+    "GradScaler": amp.GradScaler,
+    "CUDAGraph": cuda.CUDAGraph,
+}
 
 
 def check(name, entry):

@@ -275,22 +275,25 @@ template <class T> T __shfl_xor_sync(unsigned mask, T value, int lanes, int widt
 struct Factors { float left[4], right[2]; };
 static Factors factors[emulated::MOST_THREADS];
 
-// The nearest number with so many bits of fraction: TF32 rounds halves away from zero, bfloat16 to even.
-static inline float with_fraction(float value, int bits) {
-    uint32_t number, lost = 23 - bits, half = 1u << (lost - 1);
+// The nearest number with so many bits of exponent and fraction: TF32 (8, 10) rounds halves away from zero, bfloat16
+// (8, 7) and float16 (5, 10) to even.
+static inline float rounded(float value, int exponent_bits, int fraction_bits) {
+    uint32_t number, lost = 23 - fraction_bits, half = 1u << (lost - 1);
     memcpy(&number, &value, sizeof number);
     if ((number & 0x7f800000) == 0x7f800000) return value;  // infinite or NaN
-    number += bits == 10 ? half : half - 1 + (number >> lost & 1);
+    if (exponent_bits == 5 && fabsf(value) < 0x1p-14f) return rintf(value * 0x1p24f) * 0x1p-24f;  // of equal distances
+    number += fraction_bits == 10 && exponent_bits == 8 ? half : half - 1 + (number >> lost & 1);
     number &= ~((1u << lost) - 1);
     memcpy(&value, &number, sizeof value);
-    return value;
+    return exponent_bits == 5 && fabsf(value) > 65504 ? copysignf(INFINITY, value) : value;
 }
 
 // sums += left @ right, 16 x 8 and 8 x 8 numbers; which of them a thread has, says tensor_cores.cuh.
-static inline void multiply_16x8x8(float* sums, const float* left, const float* right, int bits, CALL_SITE) {
+static inline void multiply_16x8x8(float* sums, const float* left, const float* right, int exponent_bits,
+                                   int fraction_bits, CALL_SITE) {
     int self = emulated::current, first = self / 32 * 32, group = self % 32 / 4, member = self % 4;
-    for (int n = 0; n < 4; n++) factors[self].left[n] = with_fraction(left[n], bits);
-    for (int n = 0; n < 2; n++) factors[self].right[n] = with_fraction(right[n], bits);
+    for (int n = 0; n < 4; n++) factors[self].left[n] = rounded(left[n], exponent_bits, fraction_bits);
+    for (int n = 0; n < 2; n++) factors[self].right[n] = rounded(right[n], exponent_bits, fraction_bits);
     emulated::exchange(0xffffffff, 0, self % 32, {"mma.sync", file, line});
     for (int n = 0; n < 4; n++) {
         int column = 2 * member + n % 2;
@@ -304,7 +307,7 @@ static inline void multiply_16x8x8(float* sums, const float* left, const float* 
     }
     emulated::exchange(0xffffffff, 0, self % 32, {"mma.sync", file, line});  // before anybody brings the next factors
 }
-#define MULTIPLY_16x8x8(sums, left, right) multiply_16x8x8(sums, left, right, FRACTION_BITS)
+#define MULTIPLY_16x8x8(sums, left, right) multiply_16x8x8(sums, left, right, EXPONENT_BITS, FRACTION_BITS)
 
 static inline float __int_as_float(unsigned bits) {
     float value;

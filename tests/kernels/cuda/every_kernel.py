@@ -20,7 +20,7 @@ from minception.kernels.cuda import (
     depthwise,
     launch,
     pool,
-    update,
+    rows,
 )
 from minception.kernels.settings import PRECISIONS
 
@@ -67,6 +67,8 @@ def updates(x):
     cuda.sgd_update_all(*columns[:3], 0.1, 0.9)
     cuda.rmsprop_update_all(*columns, 0.1, momentum=0.9)
     cuda.adam_update_all(*columns, 1, 0.1)
+    cuda.sum_of_squares(columns[0])
+    cuda.scale_all(columns[0], 0.5)
 
 
 def losses(logits):
@@ -83,7 +85,7 @@ def main():
         original(source, name, *arguments, **options)
 
     named = (importlib.import_module(f"minception.kernels.cuda.{name}") for name in ("dropout", "local_response_norm"))
-    for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool, update, *named):
+    for module in (activation, adaptive_pool, batch_norm, conv, cross_entropy, depthwise, pool, rows, *named):
         module.launch = spy
     rng = np.random.default_rng(0)
     for channels in (5, 37):

@@ -286,6 +286,25 @@ MUTANTS = [
         rows=["AdamW"],
     ),
     *mistakes(
+        "rows.cuh",
+        ("every block has the first elements", "(place)blockIdx.x * CHUNK", "(place)blockIdx.x * 0"),
+        ("the last element of a block left out", "first_element() + CHUNK", "first_element() + CHUNK - 1"),
+        ("the first column for all", "(number*)addresses[k] + first", "(number*)addresses[0] + first"),
+        rows=["SGD", "scale_all"],
+    ),
+    *mistakes(
+        "norm.cu",
+        ("sums of numbers", "total += (double)array[i] * array[i]", "total += array[i]"),
+        ("the last stretch alone", "total += (double)", "total = (double)"),
+        ("one thread's sum", "total = column_sum(total);", ""),
+        rows=["sum_of_squares"],
+    ),
+    *mistakes(
+        "norm.cu",
+        ("every other number", "array[i] *= (number)factor", "if (i % 2 == 0) array[i] *= (number)factor"),
+        rows=["scale_all"],
+    ),
+    *mistakes(
         "activation.cu",
         ("ReLU loses NaN", "x[i] <= 0 ? 0 : x[i]", "x[i] > 0 ? x[i] : 0"),
         ("gradient of ReLU passes at zero", "output[i] <= 0 ? 0", "output[i] < 0 ? 0"),

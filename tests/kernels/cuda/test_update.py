@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minception.kernels import cuda, reference
-from minception.kernels.cuda import update
+from minception.kernels.cuda import rows
 from minception.kernels.cuda.emulated import thread_order
 from tests.kernels.test_update_all import KINDS, NAMES, SHAPES, assert_same_bits, calls, run
 
@@ -12,13 +12,13 @@ from tests.kernels.test_update_all import KINDS, NAMES, SHAPES, assert_same_bits
 @pytest.fixture
 def launched(monkeypatch):
     """(kernel, dtype) of each launch, in a list that grows."""
-    found, original = [], update.launch
+    found, original = [], rows.launch
 
     def spy(source, name, dtype, *arguments, **options):
         found.append((name, np.dtype(dtype)))
         original(source, name, dtype, *arguments, **options)
 
-    monkeypatch.setattr(update, "launch", spy)
+    monkeypatch.setattr(rows, "launch", spy)
     return found
 
 
@@ -84,4 +84,27 @@ def test_memory_that_is_shared_is_updated_once_for_each(rng, launched, name):
 def test_no_parameters(launched):
     cuda.sgd_update_all([], [], None, 0.1)
     cuda.adam_update_all([], [], [], [], None, 1, 0.1)
+    assert launched == []
+
+
+@pytest.mark.parametrize("order", ["forward", "reversed"])
+def test_norms_in_one_launch_for_each_dtype(rng, launched, order):
+    """The norm of arrays with gaps too, which are copied; their common factor only of arrays without."""
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in SHAPES] + [rng.standard_normal((3, 4))]
+    arrays.append(rng.standard_normal((50, 60)).astype(np.float32)[:, ::2])
+    expected = sum(float((array.astype(np.float64) ** 2).sum()) for array in arrays)
+    with thread_order(order):
+        assert cuda.sum_of_squares(arrays) == pytest.approx(expected, rel=1e-13)
+        assert launched == [("sum_of_squares", np.float32), ("sum_of_squares", np.float64)]
+        scaled = [array.copy() for array in arrays[:-1]]
+        cuda.scale_all(scaled, 0.3)
+    assert launched[2:] == [("scale_all", np.float32), ("scale_all", np.float64)]
+    for array, before in zip(scaled, arrays[:-1], strict=True):
+        np.testing.assert_array_equal(array, before * array.dtype.type(0.3))
+
+
+def test_an_array_that_is_listed_twice_is_scaled_twice(launched):
+    array = np.full(5, 3.0, np.float32)
+    cuda.scale_all([array, array[1:]], 2.0)
+    assert array.tolist() == [6, 12, 12, 12, 12]
     assert launched == []
