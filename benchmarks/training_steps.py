@@ -12,8 +12,11 @@ def data(work):
     return images, rng.integers(0, work.num_classes, work.batch)
 
 
-def minception_step(work, device="cpu"):
-    """In minception, on a device. Evaluation is that of the network after `fuse()`."""
+def minception_step(work, device="cpu", graphed=False):
+    """In minception, on a device. Evaluation is that of the network after `fuse()`.
+
+    graphed: forward and backward pass of a training step are a CUDA graph.
+    """
     import minception as mc
     import minception.functional as F
     from minception import models, optim
@@ -30,12 +33,30 @@ def minception_step(work, device="cpu"):
         return evaluate
     optimizer = optim.SGD(model.parameters(), **SETTINGS)
 
-    def step():
+    def passes():
         optimizer.zero_grad()
         F.cross_entropy(model(images), labels).backward()
+
+    run = _as_graph(passes) if graphed else passes
+
+    def step():
+        run()
         optimizer.step()
 
     return step
+
+
+def _as_graph(passes):
+    """A function that replays the passes, which are captured after they have run by the same kernels."""
+    import minception as mc
+    from minception.kernels.capture import without_cublas
+
+    with without_cublas():
+        passes()
+    graph = mc.cuda.CUDAGraph()
+    with mc.cuda.graph(graph):
+        passes()
+    return graph.replay
 
 
 def torch_step(work, modes, device="cpu"):

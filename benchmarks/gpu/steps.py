@@ -2,9 +2,9 @@
 
 Each mode is a process of its own; they take turns. Ours in float32, TF32 and bfloat16 (of convolutions' factors) stands
 beside PyTorch's eager mode in float32 and TF32, and in channels-last order with autocast to bfloat16. Then ours in
-float32 beside `torch.compile`, which takes long to be ready: what is not ready in its time is left out. Networks are
-those for images of 32x32 pixels, at a batch of 512 and then of 128, at last the two large ones at their native size, as
-far as there is time and memory.
+float32, and as CUDA graphs, beside `torch.compile`, which takes long to be ready: what is not ready in its time is left
+out. Networks are those for images of 32x32 pixels, at a batch of 512 and then of 128, at last the two large ones at
+their native size, as far as there is time and memory.
 """
 
 import time
@@ -23,6 +23,7 @@ SAME_PRECISION = {
     "torch-compile": OURS,
 }
 EAGER, COMPILED = tuple(SAME_PRECISION)[:3], tuple(SAME_PRECISION)[3:]
+GRAPHS = f"{OURS}-graph", f"{OURS}-bfloat16-graph"  # beside the compiled mode, which launches so few kernels too
 ROUNDS = 3
 READY_SECONDS = 60  # until all sides have warmed up; less where the part has less left
 TURNS_SECONDS = 8  # about what the turns take after that
@@ -66,7 +67,7 @@ def run(settings, report):
 
 def measure(team, work, peers, rounds, limit, report):
     """Measure one piece of work and put it into the report. limit: seconds until all sides have to be ready."""
-    ours = dict.fromkeys([OURS, *map(SAME_PRECISION.get, peers)])
+    ours = dict.fromkeys([OURS, *map(SAME_PRECISION.get, peers), *(GRAPHS if peers == COMPILED else ())])
     measured, reasons = team.measure((*ours, *peers), {"work": asdict(work)}, rounds, limit)
     for side, why in reasons.items():
         (report.problems if side in ours else report.notes).append(f"{work.name}: {side}: {why}")
@@ -92,4 +93,4 @@ def lines(result):
         for name in work["left_out"]:
             yield f"{work['name']:32} {name:30} left out, see the notes"
     yield "ours to it: our time in the same precision to that of PyTorch; the goal beside its eager mode is at most 1"
-    yield "memory: the most that the library's pool took from the GPU"
+    yield "memory: the most that the library's pool took from the GPU; of graphs, without what they keep for themselves"

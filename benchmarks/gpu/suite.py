@@ -1,8 +1,8 @@
 """The part "suite": the tests that can run on a GPU, there (see tests/table/homes.py).
 
-Networks first, then convolution in TF32 and bfloat16 and all kernels that are written in CUDA C++, then all kernels, of
-which those without such a version run as the reference on CuPy's arrays. What has not run at the deadline is left out;
-the report says how much has.
+Networks first, then convolution on tensor cores and all kernels that are written in CUDA C++, then CUDA graphs and what
+cuBLAS makes, then all kernels, of which those without such a version run as the reference on CuPy's arrays. What has
+not run at the deadline is left out; the report says how much has.
 """
 
 import importlib.util
@@ -21,12 +21,14 @@ TESTS = [
     ("every network", ["tests/device/test_networks.py"]),
     ("tensor cores", ["tests/kernels/cuda/test_precision.py", "-k", "products or nearest or concerned"]),
     ("CUDA kernels", ["tests/kernels/cuda/test_values.py"]),
+    ("graphs and cuBLAS", ["tests/device/test_cuda_graph.py", "tests/device/test_products.py"]),
     ("all kernels", [*TABLE, "-k", "kernel or test_memory_order"]),
 ]
 SMOKE = [
     ("every network", ["tests/device/test_networks.py", "-k", "lenet5 and cuda"]),
     ("tensor cores", ["tests/kernels/cuda/test_precision.py", "-k", "nearest"]),
     ("CUDA kernels", ["tests/kernels/cuda/test_values.py", "-k", "test_named_case and [relu-zeros"]),
+    ("graphs and cuBLAS", ["tests/device/test_cuda_graph.py", "-k", "anew"]),
     ("all kernels", ["tests/table/test_values.py", "-k", "test_named_case and concatenate-kernel"]),
 ]
 MOST_PROCESSES = 8

@@ -2,7 +2,8 @@
 
     python -m benchmarks.gpu.worker SIDE TORCH_DEVICE [smoke]
 
-SIDE is "minception", which may be followed by a precision (see `set_precision`), "-tf32" or "-bfloat16"; or "torch"
+SIDE is "minception", which may be followed by a precision (see `set_precision`), "-tf32" or "-bfloat16",
+and by "-graph", for training steps as CUDA graphs; or "torch"
 followed by any of "-channels_last", "-autocast", "-compile" (see `training_steps`) and "-tf32". Without that, float32
 is multiplied as such, by both libraries: no TF32.
 
@@ -35,7 +36,9 @@ class Ours:
     def __init__(self, mode, smoke):
         import minception as mc
 
-        mc.set_precision(mode.removeprefix(OURS).removeprefix("-") or "float32")
+        _, *words = mode.split("-")
+        self.graphed = "graph" in words
+        mc.set_precision(next((word for word in words if word != "graph"), "float32"))
         self.clock = CupyClock(SMALL_BUFFER_BYTES if smoke else BUFFER_BYTES)
         self.smoke = smoke
 
@@ -46,7 +49,7 @@ class Ours:
         return function, {"flops": flops, "bytes": bytes}
 
     def prepare_work(self, work):
-        return minception_step(work, DEVICE)
+        return minception_step(work, DEVICE, self.graphed)
 
     def roof(self):
         """FLOP and bytes per second: of a product of matrices by cuBLAS (in TF32 if this process has CUPY_TF32, see

@@ -6,7 +6,8 @@ sliding windows land, `gemm.cuh` how a block multiplies two matrices, `tensor_co
 `launch.py` hands a kernel to the GPU by way of CuPy, which compiles it at its first use and keeps it. Images lie
 channels-last in memory, so threads that are neighbours work on neighbouring channels. Sums over many elements have two
 stages, each thread or block in a fixed order, so that the same call gives the same bits; nothing uses atomics. A kernel
-that is missing here runs as the reference version, on CuPy's arrays.
+that is missing here runs as the reference version, on CuPy's arrays. `product.py` leaves to cuBLAS what is a product of
+matrices as it lies, except in a CUDA graph that is captured (`kernels/capture.py`).
 
 How it is tested where there is no GPU. `emulated/` compiles the very same `.cu` files with g++, one fiber for each
 thread, and the property tests run them so, in forward and in reversed order of the threads. That proves the logic:

@@ -211,7 +211,7 @@ def test_steps_beside_eager_come_before_those_beside_compiled(report, monkeypatc
     monkeypatch.setattr(steps, "LOTS", lots)
     steps.run(Settings(torch_device="cpu"), report)
     eager = OURS, f"{OURS}-tf32", f"{OURS}-bfloat16", "torch", "torch-tf32", "torch-channels_last-autocast"
-    compiled = OURS, "torch-compile"
+    compiled = OURS, f"{OURS}-graph", f"{OURS}-bfloat16-graph", "torch-compile"
     assert FakeTeam.asked == [(*sides, w.name) for lot in lots for sides in (eager, compiled) for w in lot]
     assert report.problems == [] and len(report.notes) == 4 and "torch-compile: not ready" in report.notes[0]
     text = "\n".join(steps.lines(report.result))

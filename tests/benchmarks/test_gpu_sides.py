@@ -104,6 +104,17 @@ def test_our_side_has_a_precision(cupy, precision):  # noqa: F811
     assert facts["flops"] == 2 * 2 * 16 * 2 * 9
 
 
+@pytest.mark.parametrize("mode", [f"{OURS}-graph", f"{OURS}-bfloat16-graph"])
+def test_our_side_takes_steps_as_graphs(cupy, monkeypatch, mode):  # noqa: F811
+    replays, replay = [], mc.cuda.CUDAGraph.replay
+    monkeypatch.setattr(mc.cuda.CUDAGraph, "replay", lambda self: replays.append(replay(self)))
+    side = worker.Ours(mode, smoke=True)
+    assert mc.get_precision() == ("bfloat16" if "bfloat16" in mode else "float32")
+    measure, _, _ = worker.prepare(side, {"work": vars(TINY)})
+    before = len(replays)
+    assert measure() > 0 and len(replays) > before
+
+
 def test_memory_is_that_of_the_work_alone(cupy):  # noqa: F811
     side = worker.Ours(OURS, smoke=True)
     side.clock.fill()

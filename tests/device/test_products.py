@@ -88,15 +88,16 @@ def test_float64_has_one_precision(cupy, calls, rng):
     assert calls == []
 
 
-@pytest.mark.parametrize(("precision", "oldest"), [("tf32", "80"), ("bfloat16", "80"), ("float16", "75")])
+@pytest.mark.parametrize(("precision", "oldest"), [("tf32", 80), ("bfloat16", 80), ("float16", 75)])
 def test_older_gpus_do_not_round(cupy, calls, rng, monkeypatch, precision, oldest):
     mc.set_precision(precision)
-    for capability, compute in ((str(int(oldest) - 5), 68), (oldest, product.COMPUTE[precision])):
-        monkeypatch.setattr(cupy.cuda.Device, "compute_capability", capability)
-        device._generation.cache_clear()
+    for capability, compute in ((oldest - 5, 68), (oldest, product.COMPUTE[precision])):
+        monkeypatch.setattr(product, "compute_capability", lambda: capability)  # noqa: B023
         with use_kernels("cuda"):
             x, weight, _ = map(cupy.asarray, arrays(rng))
             conv2d(x, weight)
         assert calls.pop() == compute
-    monkeypatch.undo()
-    device._generation.cache_clear()
+
+
+def test_the_generation_of_a_gpu(cupy):
+    assert device.compute_capability() == int(cupy.cuda.Device().compute_capability) >= 50
