@@ -100,7 +100,7 @@ def test_equals_direct_convolution(m, threads, squares, case):
     back = kernels.conv2d_backward_input(grad, weight, x.shape, padding=padding)
     flipped = np.ascontiguousarray(weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
     ahead = tuple(2 - p for p in padding)
-    bound, _, _ = _magnitudes(m, grad, flipped, np.empty(x.shape), ahead)
+    bound, _, _ = _magnitudes(m, grad, flipped, np.zeros(x.shape), ahead)
     expected = reference.conv2d_backward_input(exact[2], exact[1], x.shape, padding=padding)
     check("input gradient", back, expected, grad.shape[1], bound)
 
