@@ -50,6 +50,7 @@ COMPARISONS = {
     "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
 }  # fmt: skip
 
+ALLOCATE = {np.empty, np.empty_like}  # which a graph has done once and for all: what they return holds what it held
 OF_CUBLAS = {np.matmul, np.dot, np.einsum, np.tensordot, np.ndarray.dot}
 
 _current = threading.local()
@@ -347,7 +348,7 @@ def _call(function, *arguments, **options):
     raw, raw_options = tuple(map(_raw, arguments)), {name: _raw(value) for name, value in options.items()}
     with np.errstate(all="ignore"):
         result = _wrapped(function(*raw, **raw_options), *arguments, options.get("out"))
-    if streams.recording() is not None:
+    if streams.recording() is not None and function not in ALLOCATE:
         streams.record(_again(function, raw, raw_options, result))
     return result
 

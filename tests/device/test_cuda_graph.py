@@ -58,6 +58,17 @@ def test_replays_read_the_same_memory_anew(rng):
             assert y.tolist() == expected.tolist()
 
 
+def test_memory_of_a_graph_holds_what_was_written_between_replays(cupy):
+    g, places = mc.cuda.CUDAGraph(), []
+    with mc.cuda.graph(g):
+        places.extend(cupy.empty(2, np.int64) for _ in range(20))
+        twice = [place * 2 for place in places]
+    for number, place in enumerate(places):
+        place.fill(number)
+    g.replay()
+    assert [t.tolist() for t in twice] == [[2 * number] * 2 for number in range(20)]
+
+
 def test_dropout_draws_as_if_it_had_been_called(rng):
     x = mc.Tensor(np.ones(100, np.float32), device="cuda")
     mc.manual_seed(3)
