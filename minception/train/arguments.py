@@ -13,6 +13,7 @@ from minception.kernels.settings import PRECISIONS
 from .config import (
     CROP,
     CROP_SHARE,
+    CUTOUT,
     GAMMA,
     LR,
     MOMENTUM,
@@ -78,10 +79,9 @@ def _add_data(group):
         "--cutout",
         type=int,
         metavar="SIZE",
-        help=f"also blank a random square of SIZE pixels a side (default {DEFAULT.cutout}: none)",
+        help="also blank a random square of SIZE pixels a side, in whole images; 0: none "
+        f"(default: {_each(CUTOUT)}, others and --augment none: 0)",
     )
-
-
     _option(
         group,
         "--crop",

@@ -14,7 +14,7 @@ SQUARES = (0, 2, 4)
 FULL_PRECISION = "float32"
 
 # Defaults that depend on another setting, chosen when the setting itself is None.
-LR = {"sgd": 0.2, "rmsprop": 0.003, "adam": 0.003, "adamw": 0.003}
+LR = {"sgd": 0.1, "rmsprop": 0.003, "adam": 0.003, "adamw": 0.003}
 WEIGHT_DECAY = {"sgd": 5e-4, "rmsprop": 5e-5, "adam": 5e-5, "adamw": 0.05}
 MOMENTUM = {"sgd": 0.9, "rmsprop": 0.0}
 GAMMA = {"step": 0.1, "exponential": 0.94}
@@ -22,6 +22,7 @@ STEP_EPOCHS = 10
 CROP = {"mini_inception": 24}  # pixels; of networks that are trained on windows at first
 IMAGE_SIZE = 32  # of all the data sets
 CROP_SHARE = 0.6  # of all epochs
+CUTOUT = {"mini_inception": 8}  # pixels; of networks that learn their training images by heart otherwise
 WHITEN = ("mini_inception",)  # networks that begin with a whitening transform
 WINOGRAD = 4
 ONECYCLE_WARMUP = 0.25  # of all epochs
@@ -51,10 +52,10 @@ class TrainConfig:
     limit_train: int | None = None
     limit_test: int | None = None
     augment: str = "reflect"
-    cutout: int = 0
+    cutout: int | None = None
     crop: int | None = None
     crop_epochs: int | None = None
-    epochs: int = 20
+    epochs: int = 22
     batch_size: int = 128
     optimizer: str = "sgd"
     lr: float | None = None
@@ -119,6 +120,7 @@ class TrainConfig:
         sgd = self.optimizer == "sgd"
         momentum = _first(self.momentum, MOMENTUM.get(self.optimizer))
         crop = _first(self.crop, 0 if self.augment == "none" else CROP.get(self.model, 0))
+        cutout = 0 if self.augment == "none" else CUTOUT.get(self.model, 0)
         warmup = ONECYCLE_WARMUP * self.epochs if self.schedule == "onecycle" else 0.0
         return replace(
             self,
@@ -130,6 +132,7 @@ class TrainConfig:
             warmup_epochs=_first(self.warmup_epochs, warmup),
             gamma=_first(self.gamma, GAMMA.get(self.schedule)),
             step_epochs=_first(self.step_epochs, STEP_EPOCHS if self.schedule == "step" else None),
+            cutout=_first(self.cutout, cutout),
             crop=crop,
             crop_epochs=_first(self.crop_epochs, int(CROP_SHARE * self.epochs)) if crop else 0,
             threads=_first(self.threads, available_threads),

@@ -31,7 +31,9 @@ class Data:
         options = {"standard": {}, "reflect": {"mode": "reflect"}, "none": none}[config.augment]
         if epoch < (config.crop_epochs or 0):
             options = {"padding": 0, "size": config.crop}
-        transform = data.training_transform(self.statistics, cutout=config.cutout, **options)
+        else:
+            options["cutout"] = config.cutout or 0
+        transform = data.training_transform(self.statistics, **options)
         return data.DataLoader(
             self.train.images,
             self.train.labels,

@@ -114,6 +114,20 @@ def test_windows_at_first(settings, crop, epochs):
     assert (resolved.crop, resolved.crop_epochs) == (crop, epochs)
 
 
+@pytest.mark.parametrize(
+    "settings, cutout",
+    [
+        ({"model": "mini_inception"}, 8),
+        ({"model": "mini_inception", "cutout": 0}, 0),
+        ({"model": "mini_inception", "augment": "none"}, 0),
+        ({"model": "other"}, 0),
+        ({"model": "other", "augment": "none", "cutout": 4}, 4),
+    ],
+)
+def test_cutout(settings, cutout):
+    assert TrainConfig(**settings).resolve(available_threads=1).cutout == cutout
+
+
 def test_settings_of_a_run_made_before_there_were_some():
     values = GOOD.to_dict()
     for name in ("width", "aux_logits", "crop", "crop_epochs", "whiten", "winograd", "precision", "cuda_graph"):
@@ -146,7 +160,7 @@ def test_help_names_the_defaults():
     for words in (
         f"(default {GOOD.epochs})",
         f"(default {GOOD.batch_size})",
-        "(default: sgd 0.2",
+        "(default: sgd 0.1",
         "onecycle 25% of --epochs",
         "(default runs/MODEL-DATE-TIME)",
     ):

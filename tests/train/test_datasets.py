@@ -206,6 +206,19 @@ def test_cutout_hides_a_square():
     assert (changed > 0).all() and (changed <= 64).all()
 
 
+def test_cutout_spares_windows():
+    chosen, _ = select("synthetic", limit_train=20, limit_test=10)
+    config = replace(CONFIG, crop=24, crop_epochs=1)
+    first, second = (
+        [
+            next(iter(chosen.train_loader(replace(config, cutout=size), epoch).epoch(epoch)))[0] for size in (0, 8)
+        ]
+        for epoch in (0, 1)
+    )
+    np.testing.assert_array_equal(*first)
+    assert (second[0] != second[1]).any(axis=(1, 2, 3)).all()
+
+
 def test_order_follows_the_seed():
     chosen, _ = select("synthetic", limit_train=20, limit_test=10)
     labels = [

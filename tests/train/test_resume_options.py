@@ -44,7 +44,7 @@ def test_more_epochs_equal_a_longer_run_from_the_start(quick, minception, tmp_pa
 
 def test_options_that_repeat_the_run_are_welcome(quick, minception):
     quick("--output", "run", "--epochs", 1, "--schedule", "constant")
-    assert quick("--resume", "run", "--epochs", 2, "--data", "auto", "--seed", 0, "--lr", 0.2) == 0
+    assert quick("--resume", "run", "--epochs", 2, "--data", "auto", "--seed", 0, "--lr", 0.1) == 0
 
 
 def test_contradicting_options_are_all_listed(quick, minception, capsys):
@@ -54,7 +54,7 @@ def test_contradicting_options_are_all_listed(quick, minception, capsys):
     message = capsys.readouterr().err
     assert "contradict the checkpoint run/checkpoint.safetensors" in message
     for line in (
-        "--lr 0.5: the run has 0.2",
+        "--lr 0.5: the run has 0.1",
         "--batch-size 8: the run has 16",
         "--epochs 2: the run has 1, which its onecycle schedule was planned for",
         "--data cifar10: the run has synthetic",
